@@ -1,0 +1,2 @@
+//! REST over PostgreSQL, compatible with PostgREST.
+pub mod catalog;
