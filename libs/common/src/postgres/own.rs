@@ -1,0 +1,84 @@
+//! A service's own schema: a sqlx pool, and migrations that are applied at start.
+
+use std::{
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use secrecy::ExposeSecret;
+use sqlx::{
+    PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::PoolConfig;
+use crate::{lifecycle::Lifecycle, retry};
+
+/// The database of one service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pool: PgPool,
+    migrated: Arc<AtomicBool>,
+}
+
+impl Database {
+    /// Opens the pool without connecting, and migrates `schema` in the background until it is done.
+    ///
+    /// Migrations run under sqlx's advisory lock, so replicas may start together.
+    pub fn open(
+        config: &PoolConfig,
+        schema: &str,
+        migrator: &'static Migrator,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(config.url.expose_secret())?
+            .options([("search_path", schema)]);
+        let max_connections = u32::try_from(config.max_connections)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            .connect_lazy_with(options);
+        let database = Self {
+            pool,
+            migrated: Arc::default(),
+        };
+        let migrating = database.clone();
+        lifecycle.spawn_until_stop("migrations", async move {
+            retry::until_ok("migration", || migrator.run(&migrating.pool)).await;
+            migrating.migrated.store(true, Ordering::Release);
+        });
+        Ok(database)
+    }
+
+    /// Connections, to run statements on.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Whether the database answers and the schema is there; the text holds no secret.
+    pub async fn check(&self) -> Result<(), String> {
+        if !self.migrated.load(Ordering::Acquire) {
+            return Err("the schema is not migrated yet".to_owned());
+        }
+        sqlx::query("select 1")
+            .execute(&self.pool)
+            .await
+            .map_err(|_| "the database does not answer".to_owned())?;
+        Ok(())
+    }
+}
+
+/// Whether an error means that the database is away, rather than that it refused something.
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(answer) => answer
+            .code()
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+        _ => false,
+    }
+}

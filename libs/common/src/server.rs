@@ -1,0 +1,143 @@
+//! The HTTP server loop: accepts connections, bounds them, and drains them on a stop.
+
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use axum::{Router, body::Body};
+use hyper::{Request, Response, body::Incoming};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tower::ServiceExt;
+
+use crate::lifecycle::Lifecycle;
+
+/// Pause after a failed `accept` (out of file descriptors, mostly), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Address of the socket a request came from. Present on every request.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// What a connection may cost.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// Time a client has to send a complete head.
+    pub header_timeout: Duration,
+    /// Bytes of one request head.
+    pub max_header_bytes: usize,
+    /// Header lines of one request.
+    pub max_headers: usize,
+    /// Streams one HTTP/2 connection may have open.
+    pub max_streams: u32,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(15),
+            max_header_bytes: 64 * 1024,
+            max_headers: 100,
+            max_streams: 200,
+        }
+    }
+}
+
+/// Serves `router` on `listener` until `lifecycle` stops, then lets open requests finish.
+///
+/// What waits in the accept queue at that moment is still served: its sender was told that the
+/// connection stands.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    lifecycle: Lifecycle,
+) {
+    let builder = connection_builder(&limits);
+    let connections = GracefulShutdown::new();
+    let accept = |socket: TcpStream, peer| {
+        let builder = builder.clone();
+        let watcher = connections.watcher();
+        let router = router.clone();
+        lifecycle.spawn("connection", async move {
+            serve_connection(&builder, TokioIo::new(socket), peer, router, watcher).await;
+        });
+    };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = lifecycle.stopping() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => accept(socket, peer),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    while let Some(Ok((socket, peer))) = accept_waiting(&listener).await {
+        accept(socket, peer);
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+/// Takes a connection that is in the queue already; never waits for a new one.
+async fn accept_waiting(
+    listener: &TcpListener,
+) -> Option<std::io::Result<(TcpStream, SocketAddr)>> {
+    tokio::time::timeout(Duration::ZERO, listener.accept())
+        .await
+        .ok()
+}
+
+/// The protocol settings every connection starts with.
+pub fn connection_builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(limits.max_headers)
+        .max_buf_size(limits.max_header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(Duration::from_secs(30)));
+    builder
+}
+
+/// Serves one connection to its end; on a shutdown of `watcher` it ends after the open requests.
+pub async fn serve_connection<S>(
+    builder: &auto::Builder<TokioExecutor>,
+    stream: TokioIo<S>,
+    peer: SocketAddr,
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |request| answer(router.clone(), request, peer));
+    let connection = builder.serve_connection_with_upgrades(stream, service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response<Body>, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(PeerAddr(peer));
+    router.oneshot(request).await
+}

@@ -1,0 +1,238 @@
+//! The contract between a service and whatever runs it.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use http::StatusCode;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    config::{self, EXIT_CONFIGURATION, Env, FromEnv},
+    context::{REQUEST_ID, RequestContext},
+    error::failure,
+    health::Health,
+    lifecycle::{self, Lifecycle},
+    operations,
+    server::{self, ConnectionLimits},
+    telemetry::{self, HTTP_DURATION, HTTP_REQUESTS, Logging},
+};
+
+/// A service: its name, its configuration and how it becomes a router.
+pub trait Service: Sized + 'static {
+    /// Name in logs, metrics and variables; also the folder, package and schema.
+    const NAME: &'static str;
+    /// Port it listens on unless `<NAME>_PORT` says otherwise.
+    const PORT: u16;
+    /// Everything it can be told.
+    type Config: FromEnv + Send;
+
+    /// Starts its background work and returns what it serves.
+    ///
+    /// Must not fail because a dependency is down: connect lazily, retry in the background and
+    /// report through [`App::health`].
+    fn build(
+        config: Self::Config,
+        lifecycle: &Lifecycle,
+    ) -> impl Future<Output = anyhow::Result<App>> + Send;
+
+    /// The service's OpenAPI document.
+    fn contract() -> utoipa::openapi::OpenApi;
+
+    /// What one connection to it may cost.
+    fn connection_limits(_config: &Self::Config) -> ConnectionLimits {
+        ConnectionLimits::default()
+    }
+}
+
+/// A built service.
+#[derive(Debug)]
+pub struct App {
+    /// Its own routes.
+    pub router: Router,
+    /// Its dependencies.
+    pub health: Health,
+}
+
+/// Where a service listens, and its own configuration.
+#[derive(Debug)]
+pub struct Settings<S: Service> {
+    listen: SocketAddr,
+    config: S::Config,
+}
+
+impl<S: Service> FromEnv for Settings<S> {
+    fn from_env(env: &mut Env) -> Self {
+        Self {
+            listen: config::listen_address(env, S::NAME, S::PORT),
+            config: S::Config::from_env(env),
+        }
+    }
+}
+
+/// Builds and serves one service, on `listener` if given; returns the address it listens on.
+pub async fn start<S: Service>(
+    settings: Settings<S>,
+    listener: Option<TcpListener>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<SocketAddr> {
+    let listener = match listener {
+        Some(listener) => listener,
+        None => TcpListener::bind(settings.listen).await?,
+    };
+    let address = listener.local_addr()?;
+    let limits = S::connection_limits(&settings.config);
+    let app = S::build(settings.config, lifecycle).await?;
+    let router = router::<S>(app, lifecycle)?;
+    let serving = server::serve(listener, router, limits, lifecycle.clone());
+    lifecycle.spawn("server", serving);
+    tracing::info!(service = S::NAME, %address, "listening");
+    Ok(address)
+}
+
+/// The service's routes behind what all services share; tests call this without a socket.
+pub fn router<S: Service>(app: App, lifecycle: &Lifecycle) -> anyhow::Result<Router> {
+    let router = app
+        .router
+        .layer(CatchPanicLayer::custom(|_| {
+            failure(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "internal error",
+            )
+        }))
+        .layer(middleware::from_fn_with_state(S::NAME, observe));
+    operations::in_front_of(router, app.health, &S::contract(), lifecycle)
+}
+
+/// Gives the request its context, then logs and counts it.
+async fn observe(State(service): State<&'static str>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let context = Arc::new(RequestContext::from_headers(request.headers()));
+    let method = request.method().clone();
+    let template = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = Arc::clone(&context).scope(next.run(request)).await;
+    response
+        .headers_mut()
+        .insert(REQUEST_ID, context.id_header().clone());
+
+    let elapsed = started.elapsed();
+    let status = response.status().as_u16();
+    let route = context
+        .route()
+        .or_else(|| template.as_ref().map(MatchedPath::as_str))
+        .unwrap_or("unmatched");
+    let method = known_method(&method);
+    tracing::info!(
+        service,
+        version = env!("CARGO_PKG_VERSION"),
+        request_id = context.id(),
+        trace_id = context.trace().id_hex(),
+        method,
+        route,
+        status,
+        duration_ms = elapsed.as_secs_f64() * 1000.0,
+        user.id = context.user(),
+        "request"
+    );
+    let labels = [("service", service), ("method", method)];
+    let route: Arc<str> = route.into();
+    metrics::counter!(HTTP_REQUESTS, labels_with(&labels, &route, Some(status))).increment(1);
+    metrics::histogram!(HTTP_DURATION, labels_with(&labels, &route, None))
+        .record(elapsed.as_secs_f64());
+    response
+}
+
+fn labels_with(
+    labels: &[(&'static str, &'static str)],
+    route: &Arc<str>,
+    status: Option<u16>,
+) -> Vec<metrics::Label> {
+    let fixed = labels
+        .iter()
+        .map(|(key, value)| metrics::Label::from_static_parts(key, value));
+    let route = metrics::Label::new("route", Arc::clone(route));
+    let status = status.map(|status| metrics::Label::new("status", status.to_string()));
+    fixed.chain([route]).chain(status).collect()
+}
+
+/// The method as a label from a closed set, whatever a client sends.
+fn known_method(method: &http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+/// The whole of a service's `main`.
+pub fn main<S: Service>() -> ExitCode {
+    struct Whole<S: Service> {
+        logging: Logging,
+        grace: Duration,
+        settings: Settings<S>,
+    }
+    impl<S: Service> FromEnv for Whole<S> {
+        fn from_env(env: &mut Env) -> Self {
+            Self {
+                logging: Logging::from_env(env),
+                grace: env.seconds("SHUTDOWN_GRACE_SECONDS", 25),
+                settings: Settings::from_env(env),
+            }
+        }
+    }
+    let whole = match config::load::<Whole<S>>(&mut Env::from_process()) {
+        Ok(whole) => whole,
+        Err(invalid) => return refuse(&invalid),
+    };
+    telemetry::init(&whole.logging);
+    run(async move {
+        let lifecycle = Lifecycle::default();
+        start::<S>(whole.settings, None, &lifecycle).await?;
+        lifecycle::stop_requested(&lifecycle).await?;
+        lifecycle::drain_or_second_signal(&lifecycle, whole.grace).await?;
+        Ok(())
+    })
+}
+
+/// Runs the asynchronous part of a `main`, after configuration and telemetry.
+pub fn run(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(work));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped by an error");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells on stderr what is wrong with the configuration; the exit status for it.
+#[expect(
+    clippy::print_stderr,
+    reason = "no logger exists before the configuration is read"
+)]
+pub fn refuse(invalid: &config::Invalid) -> ExitCode {
+    eprintln!("{invalid}");
+    ExitCode::from(EXIT_CONFIGURATION)
+}
