@@ -240,18 +240,15 @@ impl Postgres {
 
     fn launch(&self) -> Result<Process> {
         let runtime = self.runtime.path();
-        let mut args = vec!["-D".to_owned(), self.data.display().to_string()];
-        let own = [
-            format!("port={}", self.port),
-            format!("unix_socket_directories={}", runtime.display()),
-            format!("hba_file={}", runtime.join("hba.conf").display()),
-        ];
-        for setting in own.iter().chain(&self.settings) {
-            args.extend(["-c".to_owned(), setting.clone()]);
-        }
+        let config = runtime.join("postgresql.conf");
+        std::fs::write(&config, self.configuration())?;
         Launch {
             program: &self.programs.join("postgres"),
-            args,
+            args: vec![
+                "-D".to_owned(),
+                self.data.display().to_string(),
+                format!("--config-file={}", config.display()),
+            ],
             user: self.user,
             directory: runtime,
             log: runtime.join("postgres.log"),
@@ -259,6 +256,21 @@ impl Postgres {
         }
         .start()
         .context("PostgreSQL cannot be started")
+    }
+
+    /// The configuration file. `alter system` has the last word, as on any server.
+    fn configuration(&self) -> String {
+        let runtime = self.runtime.path();
+        let own = [
+            format!("port={}", self.port),
+            format!("unix_socket_directories={}", runtime.display()),
+            format!("hba_file={}", runtime.join("hba.conf").display()),
+        ];
+        let settings = own.iter().chain(&self.settings);
+        settings.fold(String::new(), |text, setting| {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            format!("{text}{name} = '{}'\n", value.replace('\'', "''"))
+        })
     }
 }
 
