@@ -21,6 +21,7 @@ need curl curl
 need node nodejs
 need npm npm
 need pip3 python3-pip
+need '/usr/lib/*/libcurl.so.4' libcurl4
 
 if ((${#packages[@]})); then
     if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
@@ -40,7 +41,7 @@ fi
 command -v cargo >/dev/null ||
     missing+=("Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer, with clippy and rustfmt")
 
-if ! scripts/install-mongod.sh; then
+if ! command -v "${MONGOD:-mongod}" >/dev/null && ! scripts/install-mongod.sh >/dev/null; then
     missing+=("MongoDB 6 or newer (the program mongod)")
 fi
 

@@ -39,7 +39,7 @@ impl Stores {
     /// Tells the services where the databases are.
     pub(crate) fn announce(&self, variables: &mut Variables) -> Result<()> {
         postgres_variables(variables, &self.postgres.url(DATABASE))?;
-        variables.insert("MONGO_URI".to_owned(), self.mongo.url());
+        variables.insert("MONGO_URI".to_owned(), self.mongo.uri());
         Ok(())
     }
 

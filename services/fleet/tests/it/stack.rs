@@ -51,7 +51,7 @@ impl Stack {
         fleet::stores::postgres_variables(&mut variables, admin_url).unwrap();
         let mongo = testkit::mongo::server().await;
         for (name, value) in [
-            ("MONGO_URI", mongo.url().as_str()),
+            ("MONGO_URI", mongo.uri().as_str()),
             ("GATEWAY_ADMIN_PORT", "0"),
             ("GATEWAY_RATE_LIMIT_SCALE", "1000"),
             ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
