@@ -56,6 +56,42 @@ pub trait Service: Sized + 'static {
     }
 }
 
+/// Anything a `main` or a fleet can start: every [`Service`], and what serves in a way of its own.
+pub trait Launch: Sized + 'static {
+    /// As [`Service::NAME`].
+    const NAME: &'static str;
+    /// As [`Service::PORT`].
+    const PORT: u16;
+    /// As [`Service::Config`].
+    type Config: FromEnv + Send;
+
+    /// Builds it and begins to serve on `listener`, until `lifecycle` stops.
+    fn launch(
+        config: Self::Config,
+        listener: TcpListener,
+        lifecycle: &Lifecycle,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+impl<S: Service> Launch for S {
+    const NAME: &'static str = <S as Service>::NAME;
+    const PORT: u16 = <S as Service>::PORT;
+    type Config = <S as Service>::Config;
+
+    async fn launch(
+        config: Self::Config,
+        listener: TcpListener,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<()> {
+        let limits = S::connection_limits(&config);
+        let app = S::build(config, lifecycle).await?;
+        let router = router::<S>(app, lifecycle)?;
+        let serving = server::serve(listener, router, limits, lifecycle.clone());
+        lifecycle.spawn("server", serving);
+        Ok(())
+    }
+}
+
 /// A built service.
 #[derive(Debug)]
 pub struct App {
@@ -67,12 +103,12 @@ pub struct App {
 
 /// Where a service listens, and its own configuration.
 #[derive(Debug)]
-pub struct Settings<S: Service> {
+pub struct Settings<S: Launch> {
     listen: SocketAddr,
     config: S::Config,
 }
 
-impl<S: Service> FromEnv for Settings<S> {
+impl<S: Launch> FromEnv for Settings<S> {
     fn from_env(env: &mut Env) -> Self {
         Self {
             listen: config::listen_address(env, S::NAME, S::PORT),
@@ -82,7 +118,7 @@ impl<S: Service> FromEnv for Settings<S> {
 }
 
 /// Builds and serves one service, on `listener` if given; returns the address it listens on.
-pub async fn start<S: Service>(
+pub async fn start<S: Launch>(
     settings: Settings<S>,
     listener: Option<TcpListener>,
     lifecycle: &Lifecycle,
@@ -92,11 +128,7 @@ pub async fn start<S: Service>(
         None => TcpListener::bind(settings.listen).await?,
     };
     let address = listener.local_addr()?;
-    let limits = S::connection_limits(&settings.config);
-    let app = S::build(settings.config, lifecycle).await?;
-    let router = router::<S>(app, lifecycle)?;
-    let serving = server::serve(listener, router, limits, lifecycle.clone());
-    lifecycle.spawn("server", serving);
+    S::launch(settings.config, listener, lifecycle).await?;
     tracing::info!(service = S::NAME, %address, "listening");
     Ok(address)
 }
@@ -182,13 +214,13 @@ fn known_method(method: &http::Method) -> &'static str {
 }
 
 /// The whole of a service's `main`.
-pub fn main<S: Service>() -> ExitCode {
-    struct Whole<S: Service> {
+pub fn main<S: Launch>() -> ExitCode {
+    struct Whole<S: Launch> {
         logging: Logging,
         grace: Duration,
         settings: Settings<S>,
     }
-    impl<S: Service> FromEnv for Whole<S> {
+    impl<S: Launch> FromEnv for Whole<S> {
         fn from_env(env: &mut Env) -> Self {
             Self {
                 logging: Logging::from_env(env),
