@@ -18,6 +18,7 @@ pub mod identity;
 pub mod lifecycle;
 mod operations;
 pub mod postgres;
+pub mod probe;
 pub mod retry;
 pub mod server;
 pub mod service;

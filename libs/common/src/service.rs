@@ -24,7 +24,7 @@ use crate::{
     error::failure,
     health::Health,
     lifecycle::{self, Lifecycle},
-    operations,
+    operations, probe,
     server::{self, ConnectionLimits},
     telemetry::{self, HTTP_DURATION, HTTP_REQUESTS, Logging},
 };
@@ -228,6 +228,9 @@ pub fn main<S: Launch>() -> ExitCode {
                 settings: Settings::from_env(env),
             }
         }
+    }
+    if probe::is_asked_for() {
+        return probe::main(S::NAME, S::PORT);
     }
     let whole = match config::load::<Whole<S>>(&mut Env::from_process()) {
         Ok(whole) => whole,
