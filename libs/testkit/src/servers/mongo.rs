@@ -77,7 +77,7 @@ impl Mongo {
     }
 
     /// A connection string.
-    pub fn uri(&self) -> String {
+    pub fn url(&self) -> String {
         format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port())
     }
 
@@ -145,6 +145,7 @@ impl Mongo {
             user: None,
             directory: self.runtime.path(),
             log: self.log(),
+            handed_over: None,
             last_signal: Signal::Kill,
         }
         .start()

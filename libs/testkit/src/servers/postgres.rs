@@ -2,7 +2,10 @@
 
 mod cluster;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use postgres_protocol::password::scram_sha_256;
@@ -11,7 +14,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::{
     port::Port,
-    process::{Launch, Process, Signal},
+    process::{HANDED_OVER, Launch, Process, Signal},
     runtime,
     user::User,
 };
@@ -41,7 +44,12 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Settings of a server whose data nobody will miss.
-const TEMPORARY_SETTINGS: &[&str] = &["fsync=off", "full_page_writes=off", "shared_buffers=64MB"];
+const TEMPORARY_SETTINGS: &[&str] = &[
+    "fsync=off",
+    "full_page_writes=off",
+    "shared_buffers=64MB",
+    "max_wal_size=128MB",
+];
 
 /// Where and how a server runs.
 #[derive(Clone, Debug, Default)]
@@ -201,16 +209,23 @@ impl Postgres {
         let runtime = self.runtime.path();
         let config = runtime.join("postgresql.conf");
         std::fs::write(&config, self.configuration())?;
+        let is_reachable = self.user.is_none_or(|user| user.can_reach(&self.data));
+        let (data, handed_over) = if is_reachable {
+            (self.data.display().to_string(), None)
+        } else {
+            (HANDED_OVER.to_owned(), Some(File::open(&self.data)?))
+        };
         Launch {
             program: &self.programs.join("postgres"),
             args: vec![
                 "-D".to_owned(),
-                self.data.display().to_string(),
+                data,
                 format!("--config-file={}", config.display()),
             ],
             user: self.user,
             directory: runtime,
             log: runtime.join("postgres.log"),
+            handed_over,
             last_signal: Signal::Quit,
         }
         .start()

@@ -9,6 +9,7 @@
 //! last process of the server has exited, which is how [`Process`] knows that it is really gone.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -30,11 +31,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How long a server may take to end before the wait for it is an error.
 const EXIT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs the server, waits for word or the end of the pipe, and ends it.
+/// Runs the server, waits for word or the end of the pipe, and ends it. The server gets what the
+/// shell has as standard error as file 3.
 const GUARD: &str = r#"
 directory=$1 log=$2 last_signal=$3
 shift 3
-"$@" </dev/null 2>>"$log" &
+"$@" </dev/null 3<&2 2>>"$log" &
 server=$!
 echo "$server"
 exec >/dev/null 2>&1
@@ -44,6 +46,9 @@ kill -s "$signal" "$server"
 wait "$server"
 [ -z "$orphaned" ] || rm -rf -- "$directory"
 "#;
+
+/// Leads a server to a directory that was opened for it, though it could not go there itself.
+pub(crate) const HANDED_OVER: &str = "/proc/self/fd/3";
 
 /// What to run, and as whom.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) directory: &'a Path,
     /// Receives what the server writes to its standard error.
     pub(crate) log: PathBuf,
+    /// A directory the server can use as [`HANDED_OVER`].
+    pub(crate) handed_over: Option<File>,
     /// Ends the server when this process is gone; must work without fail.
     pub(crate) last_signal: Signal,
 }
@@ -97,6 +104,7 @@ impl Launch<'_> {
             .current_dir(self.directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(self.handed_over.map_or_else(Stdio::null, Stdio::from))
             // A terminal's Ctrl-C reaches this process alone, which then stops things in order.
             .process_group(0);
         if let Some(user) = self.user {

@@ -123,9 +123,11 @@ async fn postgres_keeps_port_password_and_data_over_restart_and_crash() {
     );
 }
 
+/// The directory is closed to everybody else, so that this also shows that the account which root
+/// runs PostgreSQL as need not be able to go there.
 #[tokio::test]
 async fn a_persistent_postgres_keeps_its_data_and_takes_a_new_password() {
-    let directory = persistent_directory();
+    let directory = tempfile::tempdir().unwrap();
     let options = |password: &str| postgres::Options {
         data: Some(directory.path().join("postgres")),
         password: Some(password.to_owned()),
@@ -151,7 +153,7 @@ async fn a_persistent_postgres_keeps_its_data_and_takes_a_new_password() {
 
 #[tokio::test]
 async fn two_servers_do_not_share_data() {
-    let directory = persistent_directory();
+    let directory = tempfile::tempdir().unwrap();
     let options = postgres::Options {
         data: Some(directory.path().join("postgres")),
         ..postgres::Options::default()
@@ -174,7 +176,7 @@ async fn a_taken_port_is_told() {
 
 #[tokio::test]
 async fn a_persistent_mongo_keeps_its_data_on_another_port() {
-    let directory = persistent_directory();
+    let directory = tempfile::tempdir().unwrap();
     let options = || mongo::Options {
         data: Some(directory.path().join("mongo")),
         ..mongo::Options::default()
@@ -202,14 +204,4 @@ async fn redis_comes_back_on_its_port() {
     assert!(stream.read_u8().await.is_err());
     server.resume().await.unwrap();
     TcpStream::connect(address).await.unwrap();
-}
-
-/// A directory that the account of the servers can reach.
-fn persistent_directory() -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt;
-    let everybody = std::fs::Permissions::from_mode(0o755);
-    tempfile::Builder::new()
-        .permissions(everybody)
-        .tempdir()
-        .unwrap()
 }
