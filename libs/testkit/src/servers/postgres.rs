@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::{
     port::Port,
-    process::{HANDED_OVER, Launch, Process, Signal},
+    process::{HANDED_OVER, Launch, Process, Signal, wait_for_predecessor},
     runtime,
     user::User,
 };
@@ -149,6 +149,7 @@ impl Postgres {
         if self.process.is_some() {
             return Ok(());
         }
+        wait_for_predecessor(&self.data.join("postmaster.pid")).await;
         let process = self.launch()?;
         let (process, client) = process.ready(|| self.connect("postgres")).await?;
         let verifier = scram_sha_256(self.password.as_bytes());
@@ -177,7 +178,7 @@ impl Postgres {
     fn prepare(options: Options) -> Result<Self> {
         let programs = cluster::programs(options.programs)?;
         let user = User::unprivileged()?;
-        let runtime = runtime::directory("postgres", user)?;
+        let runtime = runtime::fast_directory("postgres", user)?;
         std::fs::write(runtime.path().join("hba.conf"), HBA)?;
 
         let mut settings: Vec<String> = SETTINGS.iter().map(ToString::to_string).collect();

@@ -29,24 +29,34 @@ static MEMORY_SUFFICES: LazyLock<bool> = LazyLock::new(|| {
 
 /// A new directory for configuration, socket, log and temporary data, closed to everybody but the
 /// account the server runs as.
-///
-/// It is in memory where there is plenty: a cluster has a thousand files, and each new database
-/// three hundred, which take a disk most of a second to create.
 pub(crate) fn directory(server: &str, user: Option<User>) -> Result<TempDir> {
+    directory_in(&on_disk(user), server, user)
+}
+
+/// The same in memory, where there is plenty of it.
+///
+/// A cluster of PostgreSQL has a thousand files, and each new database three hundred, which take a
+/// disk most of a second to create. MongoDB has few, but large ones.
+pub(crate) fn fast_directory(server: &str, user: Option<User>) -> Result<TempDir> {
+    if *MEMORY_SUFFICES {
+        directory_in(Path::new(MEMORY), server, user)
+    } else {
+        directory(server, user)
+    }
+}
+
+fn directory_in(base: &Path, server: &str, user: Option<User>) -> Result<TempDir> {
     let directory = tempfile::Builder::new()
         .prefix(&format!("ferrobase-{server}-"))
         .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(base(user))?;
+        .tempdir_in(base)?;
     if let Some(user) = user {
         user.own(directory.path())?;
     }
     Ok(directory)
 }
 
-fn base(user: Option<User>) -> PathBuf {
-    if *MEMORY_SUFFICES {
-        return MEMORY.into();
-    }
+fn on_disk(user: Option<User>) -> PathBuf {
     let preferred = std::env::temp_dir();
     let is_usable = preferred.as_os_str().len() <= MAX_SOCKET_DIRECTORY_BYTES
         && user.is_none_or(|user| user.can_reach(&preferred.join("new")));

@@ -123,6 +123,25 @@ async fn postgres_keeps_port_password_and_data_over_restart_and_crash() {
     );
 }
 
+#[tokio::test]
+async fn processes_that_start_together_initialise_one_cluster() {
+    let cache = tempfile::tempdir().unwrap();
+    let start = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "postgres::a_database_is_reached_by_its_url"])
+            .env("XDG_CACHE_HOME", cache.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    for mut process in [start(), start(), start()] {
+        assert!(process.wait().unwrap().success());
+    }
+    let kept = std::fs::read_dir(cache.path().join("ferrobase/postgres")).unwrap();
+    let names: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "a cluster and a lock: {names:?}");
+}
+
 /// The directory is closed to everybody else, so that this also shows that the account which root
 /// runs PostgreSQL as need not be able to go there.
 #[tokio::test]

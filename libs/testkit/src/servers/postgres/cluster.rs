@@ -92,7 +92,7 @@ pub(super) fn copy_prepared(programs: &Path, data: &Path, user: Option<User>) ->
 /// Initialises a cluster outside the cache, which the server's account may not reach, and moves
 /// it in under its final name in one step.
 fn fill(programs: &Path, prepared: &Path, user: Option<User>) -> Result<()> {
-    let workshop = runtime::directory("initdb", user)?;
+    let workshop = runtime::fast_directory("initdb", user)?;
     let fresh = workshop.path().join("data");
     initdb(programs, &fresh, user)?;
     let staged = prepared.with_extension("new");
