@@ -1,1 +1,7 @@
-//! x
+//! Private servers, databases and clients for tests.
+//!
+//! Functions that serve tests fail by panicking with a sentence; [`servers`], which also runs the
+//! development stack, returns errors.
+
+pub mod postgres;
+pub mod servers;

@@ -1,0 +1,176 @@
+//! A server process that cannot outlive the process that started it.
+//!
+//! Rust's destructors do not run when a process is killed, so the server gets a guard of its own:
+//! a shell that waits on a pipe from this process. A line on the pipe names a signal to send (an
+//! orderly stop); the end of the pipe, which the kernel guarantees whatever becomes of this
+//! process, makes the shell end the server and delete its directory.
+//!
+//! The server inherits the other pipe, the shell's standard output. It reaches its end when the
+//! last process of the server has exited, which is how [`Process`] knows that it is really gone.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::sync::watch;
+
+use super::user::User;
+
+/// How long a server may take to end before the wait for it is an error.
+const EXIT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Runs the server, waits for word or the end of the pipe, and ends it.
+const GUARD: &str = r#"
+directory=$1 log=$2 last_signal=$3
+shift 3
+"$@" </dev/null 2>>"$log" &
+server=$!
+echo "$server"
+exec >/dev/null 2>&1
+orphaned=
+read -r signal || { signal=$last_signal orphaned=yes; }
+kill -s "$signal" "$server"
+wait "$server"
+[ -z "$orphaned" ] || rm -rf -- "$directory"
+"#;
+
+/// What to run, and as whom.
+#[derive(Debug)]
+pub(crate) struct Launch<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) args: Vec<String>,
+    /// The user to become; none keeps the current one.
+    pub(crate) user: Option<User>,
+    /// Working directory, deleted when nobody is left to use it.
+    pub(crate) directory: &'a Path,
+    /// Receives what the server writes to its standard error.
+    pub(crate) log: PathBuf,
+    /// Ends the server when this process is gone; must work without fail.
+    pub(crate) last_signal: Signal,
+}
+
+/// Signals a server is ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// An orderly end.
+    Term,
+    /// PostgreSQL's fast shutdown: clients are sent away, data is written.
+    Int,
+    /// PostgreSQL's immediate shutdown: nothing is written, the next start recovers.
+    Quit,
+    /// A crash.
+    Kill,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Process {
+    guard: Child,
+    orders: Option<ChildStdin>,
+    pid: u32,
+    // Closed when the server has gone.
+    running: watch::Receiver<()>,
+    log: PathBuf,
+}
+
+impl Launch<'_> {
+    /// Starts the server; it may still refuse to work, see [`Process::check`].
+    pub(crate) fn start(self) -> Result<Process> {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", GUARD, "guard"])
+            .args([self.directory, &self.log])
+            .arg(self.last_signal.name())
+            .arg(self.program)
+            .args(self.args)
+            .current_dir(self.directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // A terminal's Ctrl-C reaches this process alone, which then stops things in order.
+            .process_group(0);
+        if let Some(user) = self.user {
+            command.uid(user.uid).gid(user.gid);
+        }
+        let mut guard = command.spawn().context("the guard shell did not start")?;
+        let orders = guard.stdin.take();
+        let output = guard.stdout.take().context("the guard has no output")?;
+
+        let mut output = BufReader::new(output);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        let pid = line.trim().parse().context("the guard named no process")?;
+
+        let (alive, running) = watch::channel(());
+        std::thread::spawn(move || {
+            // Ends, with or without an error, when no process holds the pipe any more.
+            let _ = std::io::copy(&mut output, &mut std::io::sink());
+            drop(alive);
+        });
+        Ok(Process {
+            guard,
+            orders,
+            pid,
+            running,
+            log: self.log,
+        })
+    }
+}
+
+impl Process {
+    /// The server's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Fails, with the end of the log, when the server has exited by itself.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.running.has_changed().is_err() {
+            bail!("the server exited; its log ends with:\n{}", self.log_tail());
+        }
+        Ok(())
+    }
+
+    /// Sends `signal` and waits until every process of the server has gone; keeps its files.
+    pub(crate) async fn end(mut self, signal: Signal) -> Result<()> {
+        if let Some(orders) = &mut self.orders {
+            writeln!(orders, "{}", signal.name()).context("the guard is gone")?;
+        }
+        // The channel carries no values: it can only close.
+        let gone = tokio::time::timeout(EXIT_DEADLINE, self.running.changed()).await;
+        if gone.is_err() {
+            bail!("the server did not exit within {EXIT_DEADLINE:?}");
+        }
+        self.guard.wait().context("the guard was lost")?;
+        Ok(())
+    }
+
+    /// The last lines of the log.
+    pub(crate) fn log_tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.orders = None;
+        let _ = self.guard.wait();
+    }
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Term => "TERM",
+            Self::Int => "INT",
+            Self::Quit => "QUIT",
+            Self::Kill => "KILL",
+        }
+    }
+}

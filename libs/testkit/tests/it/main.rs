@@ -1,0 +1,2 @@
+//! What the fixtures promise.
+mod postgres;
