@@ -4,6 +4,8 @@
 //! else, so a plan can be made (and tested) without a database, and an identifier that is not in
 //! here never reaches SQL text.
 
+pub mod load;
+
 use std::collections::{BTreeMap, HashMap};
 
 /// A relation or function name together with its schema. Exact, unquoted, case-sensitive.
@@ -29,6 +31,8 @@ pub struct Catalog {
     pub computed_columns: HashMap<QualifiedName, BTreeMap<String, ComputedColumn>>,
     /// Casts that give a domain its own representation, by domain type name as in [`Column::data_type`].
     pub representations: HashMap<String, Representation>,
+    /// Comments on the exposed schemas.
+    pub schema_descriptions: HashMap<String, String>,
 }
 
 /// A table, partitioned table, view, materialized view or foreign table.

@@ -1,2 +1,3 @@
 //! REST over PostgreSQL, compatible with PostgREST.
 pub mod catalog;
+pub mod wire;

@@ -1,0 +1,232 @@
+//! A bounded pool of connections, opened when first needed.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use common::lifecycle::Lifecycle;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+
+use super::{
+    Connection, Error, Target,
+    connect::{cancel, connect},
+};
+
+/// How often idle connections are looked through for ones to close.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+
+/// How many connections, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolOptions {
+    /// Most connections at a time.
+    pub size: usize,
+    /// Longest wait for one of them.
+    pub acquire_timeout: Duration,
+    /// How long a connection may stay unused.
+    pub max_idle: Duration,
+    /// How long a connection may live.
+    pub max_lifetime: Duration,
+    /// Statements each connection keeps prepared; none when zero.
+    pub cached_statements: usize,
+}
+
+/// A bounded pool of connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Pool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    target: Target,
+    options: PoolOptions,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Idle>>,
+    generation: AtomicU64,
+    lifecycle: Lifecycle,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    age: Age,
+    since: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Age {
+    born: Instant,
+    generation: u64,
+}
+
+/// A connection on loan. It goes back when dropped, unless it was left in the middle of something:
+/// then the server is told to cancel that, and the connection is closed.
+#[derive(Debug)]
+pub struct Lease {
+    /// Present until dropped.
+    connection: Option<Connection>,
+    age: Age,
+    pool: Pool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    /// A pool; connects to nothing yet.
+    pub fn new(target: Target, options: PoolOptions, lifecycle: &Lifecycle) -> Self {
+        let pool = Self(Arc::new(Inner {
+            target,
+            options,
+            permits: Arc::new(Semaphore::new(options.size)),
+            idle: Mutex::default(),
+            generation: AtomicU64::new(0),
+            lifecycle: lifecycle.clone(),
+        }));
+        let reaped = pool.clone();
+        lifecycle.spawn_until_stop("connection reaper", async move {
+            loop {
+                tokio::time::sleep(REAP_EVERY).await;
+                reaped.close_expired();
+            }
+        });
+        pool
+    }
+
+    /// A connection of one's own, waiting for a free one if need be.
+    pub async fn acquire(&self) -> Result<Lease, Error> {
+        if let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned()
+            && let Some(idle) = self.take_idle()
+        {
+            return Ok(self.lend(idle.connection, idle.age, permit));
+        }
+        timeout(self.0.options.acquire_timeout, self.wait())
+            .await
+            .unwrap_or(Err(Error::PoolTimeout))
+    }
+
+    /// A new connection outside the pool, for listening.
+    pub async fn connect_apart(&self) -> Result<Connection, Error> {
+        connect(&self.0.target, self.0.options.cached_statements).await
+    }
+
+    /// Has every connection prepare its statements anew, because tables changed.
+    pub fn forget_statements(&self) {
+        self.0.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Asks the database for a sign of life; the text tells what is wrong and holds no secret.
+    pub async fn ping(&self) -> Result<(), String> {
+        let away = |_| "the database does not answer".to_owned();
+        let mut lease = self.acquire().await.map_err(away)?;
+        lease.run(&[]).await.map(drop).map_err(away)
+    }
+
+    async fn wait(&self) -> Result<Lease, Error> {
+        let permit = Arc::clone(&self.0.permits).acquire_owned().await;
+        // The semaphore is never closed.
+        let permit = permit.map_err(|_| Error::PoolTimeout)?;
+        if let Some(idle) = self.take_idle() {
+            return Ok(self.lend(idle.connection, idle.age, permit));
+        }
+        let age = Age {
+            born: Instant::now(),
+            generation: self.0.generation.load(Ordering::Acquire),
+        };
+        let connection = connect(&self.0.target, self.0.options.cached_statements).await?;
+        Ok(self.lend(connection, age, permit))
+    }
+
+    /// The connection used last, so that the others can grow old and go.
+    fn take_idle(&self) -> Option<Idle> {
+        loop {
+            let idle = self.idle().pop()?;
+            if idle.age.born.elapsed() < self.0.options.max_lifetime
+                && idle.connection.is_reusable()
+            {
+                return Some(idle);
+            }
+        }
+    }
+
+    fn lend(
+        &self,
+        mut connection: Connection,
+        mut age: Age,
+        permit: OwnedSemaphorePermit,
+    ) -> Lease {
+        let generation = self.0.generation.load(Ordering::Acquire);
+        if age.generation != generation {
+            connection.forget_statements();
+            age.generation = generation;
+        }
+        Lease {
+            connection: Some(connection),
+            age,
+            pool: self.clone(),
+            _permit: permit,
+        }
+    }
+
+    fn close_expired(&self) {
+        let options = self.0.options;
+        let expired = {
+            let mut idle = self.idle();
+            idle.extract_if(.., |idle| {
+                idle.since.elapsed() >= options.max_idle
+                    || idle.age.born.elapsed() >= options.max_lifetime
+            })
+            .collect::<Vec<_>>()
+        };
+        drop(expired);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if let Some(key) = connection.running() {
+            let pool = self.pool.clone();
+            self.pool.0.lifecycle.spawn("cancel request", async move {
+                if let Err(error) = cancel(&pool.0.target, key).await {
+                    tracing::debug!(%error, "an abandoned statement could not be cancelled");
+                }
+                drop(connection);
+            });
+        } else if connection.is_idle() {
+            self.pool.idle().push(Idle {
+                connection,
+                age: self.age,
+                since: Instant::now(),
+            });
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("only dropping takes it"))
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection
+            .as_mut()
+            .unwrap_or_else(|| unreachable!("only dropping takes it"))
+    }
+}
