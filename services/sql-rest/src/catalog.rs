@@ -37,6 +37,10 @@ pub struct Catalog {
 
 /// A table, partitioned table, view, materialized view or foreign table.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of PostgreSQL's own that holds or not, whatever the others are"
+)]
 pub struct Relation {
     /// Comment on the relation.
     pub description: Option<String>,
