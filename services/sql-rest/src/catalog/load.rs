@@ -17,7 +17,7 @@ use self::{
     types::Types,
 };
 use super::{Catalog, QualifiedName};
-use crate::wire::{self, Connection, Statement};
+use crate::wire::{self, Connection, Param, Statement};
 
 /// What part of the database is exposed.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +83,10 @@ const LEAD: usize = 2;
 pub async fn load(connection: &mut Connection, exposure: &Exposure) -> Result<Catalog, LoadError> {
     let schemas = array_literal(&exposure.schemas);
     let extra = array_literal(&exposure.extra_search_path);
-    let both = [Some(schemas.as_bytes()), Some(extra.as_bytes())];
+    let both = [
+        Param::Text(schemas.as_bytes()),
+        Param::Text(extra.as_bytes()),
+    ];
     let params = |sql: &str| {
         let count = ["$1", "$2"]
             .iter()

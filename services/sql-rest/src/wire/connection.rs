@@ -20,39 +20,79 @@ use super::{
 const BUFFER_BYTES: usize = 8 * 1024;
 /// A write buffer that grew beyond this for one large body is given back afterwards.
 const KEPT_BUFFER_BYTES: usize = 64 * 1024;
-/// Protocol code for "text" and "binary".
-const TEXT: i16 = 0;
-const BINARY: i16 = 1;
 
 /// A statement of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Statement<'a> {
     /// The text, with `$1`, `$2`, … for parameters.
     pub sql: &'a str,
-    /// The parameters, as text; `None` is null.
-    pub params: &'a [Option<&'a [u8]>],
+    /// The parameters.
+    pub params: &'a [Param<'a>],
     /// Whether the connection should keep it prepared.
     pub keep: bool,
-    /// Whether the result's columns are wanted in their binary form.
-    pub binary: bool,
+    /// How the columns of the result are wanted, if not all as text.
+    pub columns: &'a [Format],
+}
+
+/// A parameter. PostgreSQL infers its type from where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Param<'a> {
+    /// In text format.
+    Text(&'a [u8]),
+    /// In binary format.
+    Binary(&'a [u8]),
+}
+
+/// How a value travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As PostgreSQL writes it.
+    Text,
+    /// As it is in memory: for `text`, `json` and `bytea` the bytes themselves.
+    Binary,
 }
 
 impl<'a> Statement<'a> {
     /// A statement that is prepared once and kept.
-    pub fn kept(sql: &'a str, params: &'a [Option<&'a [u8]>]) -> Self {
+    pub fn kept(sql: &'a str, params: &'a [Param<'a>]) -> Self {
         Self {
             sql,
             params,
             keep: true,
-            binary: false,
+            columns: &[],
         }
     }
 
     /// A statement that is run once and forgotten.
-    pub fn once(sql: &'a str, params: &'a [Option<&'a [u8]>]) -> Self {
+    pub fn once(sql: &'a str, params: &'a [Param<'a>]) -> Self {
         Self {
             keep: false,
             ..Self::kept(sql, params)
+        }
+    }
+}
+
+impl<'a> Param<'a> {
+    fn format(self) -> Format {
+        match self {
+            Self::Text(_) => Format::Text,
+            Self::Binary(_) => Format::Binary,
+        }
+    }
+
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+impl Format {
+    /// The protocol's code.
+    fn code(self) -> i16 {
+        match self {
+            Self::Text => 0,
+            Self::Binary => 1,
         }
     }
 }
@@ -296,16 +336,13 @@ fn bind(name: &str, statement: &Statement<'_>, outgoing: &mut BytesMut) -> Resul
     let bound = frontend::bind(
         "",
         name,
-        [],
+        statement.params.iter().map(|param| param.format().code()),
         statement.params,
-        |param, buffer| match param {
-            Some(text) => {
-                buffer.extend_from_slice(text);
-                Ok(IsNull::No)
-            }
-            None => Ok(IsNull::Yes),
+        |param, buffer| {
+            buffer.extend_from_slice(param.bytes());
+            Ok(IsNull::No)
         },
-        [if statement.binary { BINARY } else { TEXT }],
+        statement.columns.iter().map(|format| format.code()),
         outgoing,
     );
     bound.map_err(|error| match error {
