@@ -3,5 +3,10 @@
 //! Functions that serve tests fail by panicking with a sentence; [`servers`], which also runs the
 //! development stack, returns errors.
 
+pub mod client;
+pub mod jwt;
 pub mod postgres;
 pub mod servers;
+pub mod wait;
+
+pub use client::Client;

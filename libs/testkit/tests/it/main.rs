@@ -1,2 +1,3 @@
 //! What the fixtures promise.
+mod client;
 mod postgres;
