@@ -3,7 +3,7 @@ select
   n.nspname,
   p.proname,
   d.description,
-  to_json(coalesce(p.proallargtypes, p.proargtypes::oid[])),
+  to_json(coalesce(p.proallargtypes, p.proargtypes::oid[])::bigint[]),
   to_json(p.proargmodes),
   to_json(p.proargnames),
   p.pronargdefaults,

@@ -1,0 +1,4 @@
+//! The service against a real PostgreSQL.
+
+mod catalog;
+mod wire;
