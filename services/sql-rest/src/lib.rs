@@ -2,8 +2,11 @@
 //!
 //! The core is pure: [`request`] turns a URL and headers into types, [`payload`] finds what a body
 //! gives, [`plan`] resolves every name against the [`catalog`], [`sql`] writes one statement.
+
 pub mod catalog;
+pub mod config;
 pub mod error;
+pub mod jwt;
 pub mod media;
 pub mod options;
 pub mod payload;

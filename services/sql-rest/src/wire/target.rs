@@ -8,7 +8,7 @@ const DEFAULT_PORT: u16 = 5432;
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A parsed connection string. Debug output shows no password.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Target {
     config: tokio_postgres::Config,
 }

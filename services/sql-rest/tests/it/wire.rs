@@ -10,14 +10,14 @@ use tokio::time::timeout;
 pub(crate) const OPTIONS: PoolOptions = PoolOptions {
     size: 1,
     acquire_timeout: Duration::from_secs(10),
-    max_idle: Duration::from_secs(60),
-    max_lifetime: Duration::from_secs(600),
+    max_idle: Duration::from_mins(1),
+    max_lifetime: Duration::from_mins(10),
     cached_statements: 3,
 };
 
 /// A pool over `database`.
 pub(crate) async fn pool(database: &Database, options: PoolOptions) -> Pool {
-    let target = database.url().await.parse().unwrap();
+    let target = database.url().await.parse().expect("a usable URL");
     Pool::new(target, options, &Lifecycle::default())
 }
 
@@ -33,10 +33,10 @@ async fn value(pool: &Pool, sql: &str, params: &[Param<'_>]) -> Result<Option<St
     Ok(row.and_then(|row| row.text(0)).map(str::to_owned))
 }
 
-fn sqlstate(error: &Error) -> &str {
+fn sqlstate(error: &Error) -> Option<&str> {
     match error {
-        Error::Database(error) => &error.code,
-        other => panic!("{other:?}"),
+        Error::Database(error) => Some(&error.code),
+        _ => None,
     }
 }
 
@@ -171,7 +171,7 @@ async fn a_statement_that_does_not_parse_is_not_remembered() {
     let pool = pool(&database, OPTIONS).await;
     let sql = "select * from t";
     let error = value(&pool, sql, &[]).await.unwrap_err();
-    assert_eq!(sqlstate(&error), "42P01");
+    assert_eq!(sqlstate(&error), Some("42P01"));
     value(&pool, "create table t (id int)", &[]).await.unwrap();
     assert_eq!(value(&pool, sql, &[]).await.unwrap(), None);
 }
