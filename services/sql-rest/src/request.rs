@@ -10,6 +10,7 @@ pub mod range;
 pub mod select;
 
 mod cursor;
+pub(crate) mod encoding;
 mod route;
 
 use http::{HeaderMap, Method};
@@ -17,7 +18,7 @@ use http::{HeaderMap, Method};
 use crate::{error::Error, media::MediaType, options::Options};
 
 pub use prefer::Preferences;
-pub use query::Query;
+pub use query::{At, Query};
 pub use range::Range;
 
 /// What arrived over HTTP, before its body.
@@ -48,6 +49,8 @@ pub struct ApiRequest {
     pub query: Query,
     /// Rows wanted at the top level: `Range` header and `limit`/`offset` together.
     pub range: Range,
+    /// Rows wanted of embedded resources.
+    pub embed_ranges: Vec<At<Range>>,
     /// The `Prefer` headers.
     pub preferences: Preferences,
     /// Acceptable media types, best first; never empty.
@@ -142,8 +145,11 @@ impl ApiRequest {
         let action = route::action(incoming.method, &target, options)?;
         let target = route::with_root_function(target, action, options);
         let by_query = matches!(action, Action::Call(CallMethod::Get | CallMethod::Head));
-        let mut query = Query::parse(incoming.query, by_query, options.limits)?;
-        let range = range::top_level(&mut query, incoming)?;
+        let query = Query::parse(incoming.query, by_query, options.limits)?;
+        let mut ranges = range::collect(&query.bounds)?;
+        let own = ranges.iter().position(|range| range.path.is_empty());
+        let asked = own.map_or_else(Range::default, |own| ranges.swap_remove(own).item);
+        let range = range::top_level(asked, incoming)?;
         Ok(Self {
             schema: route::schema(profile.as_deref(), &target, options),
             profile: profile.filter(|_| options.schemas.len() > 1),
@@ -154,6 +160,10 @@ impl ApiRequest {
             action,
             query,
             range,
+            embed_ranges: ranges,
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,10 @@
 //! Conditions on rows.
 
+mod parse;
+
 use super::field::Field;
+
+pub(super) use parse::{condition, logic};
 
 /// A condition on one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +85,24 @@ pub enum Operator {
     NotExtendsLeft,
     /// `adj`, `-|-`.
     Adjacent,
+}
+
+impl Operator {
+    /// Whether the operator compares with one or every element of an array when told to.
+    pub fn takes_quantifier(self) -> bool {
+        matches!(
+            self,
+            Self::Equal
+                | Self::Greater
+                | Self::GreaterEqual
+                | Self::Less
+                | Self::LessEqual
+                | Self::Like
+                | Self::Ilike
+                | Self::Match
+                | Self::Imatch
+        )
+    }
 }
 
 /// How many elements of an array must fit.
