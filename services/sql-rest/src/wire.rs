@@ -16,7 +16,7 @@ mod stream;
 mod target;
 
 pub use self::{
-    connection::{Connection, Format, Outcome, Param, Statement},
+    connection::{Connection, Format, Notification, Outcome, Param, Statement},
     error::{Error, ServerError},
     pool::{Lease, Pool, PoolOptions},
     row::{Fields, Row},

@@ -5,7 +5,7 @@ use std::io;
 use bytes::BytesMut;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::{
-    backend::Message,
+    backend::{Message, NotificationResponseBody},
     frontend::{self, BindError},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,6 +123,27 @@ pub struct Connection {
     in_flight: bool,
     /// Whether the server said it is inside a transaction.
     in_transaction: bool,
+    /// The last notification that nobody has asked for.
+    notified: Option<Notification>,
+}
+
+/// What somebody else announced with `notify`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The channel.
+    pub channel: String,
+    /// The text that came with it.
+    pub payload: String,
+}
+
+impl Notification {
+    fn read(body: &NotificationResponseBody) -> Self {
+        let text = |field: io::Result<&str>| field.map(str::to_owned).unwrap_or_default();
+        Self {
+            channel: text(body.channel()),
+            payload: text(body.message()),
+        }
+    }
 }
 
 /// Where the reading of a batch's answer is.
@@ -135,6 +156,8 @@ struct Progress<'a> {
     parsing: Vec<Option<&'a str>>,
     /// How many of them the server accepted.
     parsed: usize,
+    /// Positions of statements that were prepared before.
+    known: Vec<usize>,
     error: Option<ServerError>,
 }
 
@@ -148,6 +171,7 @@ impl Connection {
             cancel_key: CancelKey::default(),
             in_flight: false,
             in_transaction: false,
+            notified: None,
         }
     }
 
@@ -174,6 +198,7 @@ impl Connection {
             bound: false,
             parsing: Vec::new(),
             parsed: 0,
+            known: Vec::new(),
             error: None,
         };
         if let Err(error) = self.encode(batch, &mut progress) {
@@ -188,12 +213,14 @@ impl Connection {
         progress.error.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Waits for the next notification and gives its channel and payload.
-    pub async fn notification(&mut self) -> Result<(String, String), Error> {
+    /// Waits for the next notification; of those that arrived meanwhile, the last counts.
+    pub async fn notification(&mut self) -> Result<Notification, Error> {
         loop {
+            if let Some(notification) = self.notified.take() {
+                return Ok(notification);
+            }
             if let Message::NotificationResponse(body) = self.next_message().await? {
-                let text = |field: io::Result<&str>| field.map(str::to_owned).unwrap_or_default();
-                return Ok((text(body.channel()), text(body.message())));
+                self.notified = Some(Notification::read(&body));
             }
         }
     }
@@ -201,6 +228,11 @@ impl Connection {
     /// Drops everything prepared, for instance because the tables below changed.
     pub fn forget_statements(&mut self) {
         self.cache.clear();
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        self.in_transaction
     }
 
     /// Whether it is between transactions, with nothing outstanding.
@@ -262,13 +294,15 @@ impl Connection {
         for id in cache.take_closing() {
             frontend::close(b'S', &statement_name(id), outgoing).map_err(Error::Unsendable)?;
         }
-        for statement in batch {
+        for (position, statement) in batch.iter().enumerate() {
             let (name, is_new) = match cache.look_up(statement.sql, statement.keep) {
                 Lookup::Known(id) => (statement_name(id), false),
                 Lookup::New(id) => (statement_name(id), true),
                 Lookup::Unkept => (String::new(), true),
             };
-            if is_new {
+            if !is_new {
+                progress.known.push(position);
+            } else {
                 let kept = !name.is_empty();
                 progress.parsing.push(kept.then_some(statement.sql));
                 frontend::parse(&name, statement.sql, [], outgoing).map_err(Error::Unsendable)?;
@@ -311,6 +345,7 @@ impl Connection {
                     let mut error = ServerError::read(&body)?;
                     error.statement = progress.done;
                     error.began = progress.bound;
+                    error.was_prepared = progress.known.contains(&progress.done);
                     progress.error.get_or_insert(error);
                 }
                 Message::ReadyForQuery(body) => {
@@ -318,9 +353,11 @@ impl Connection {
                     self.in_transaction = body.status() != b'I';
                     return Ok(());
                 }
+                Message::NotificationResponse(body) => {
+                    self.notified = Some(Notification::read(&body));
+                }
                 Message::CloseComplete
                 | Message::NoticeResponse(_)
-                | Message::NotificationResponse(_)
                 | Message::ParameterStatus(_) => {}
                 _ => return Err(Error::Protocol("unexpected message")),
             }

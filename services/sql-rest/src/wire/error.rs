@@ -44,6 +44,8 @@ pub struct ServerError {
     pub statement: usize,
     /// Whether the server had begun to run that statement.
     pub began: bool,
+    /// Whether the server had prepared that statement for an earlier batch.
+    pub was_prepared: bool,
 }
 
 impl ServerError {

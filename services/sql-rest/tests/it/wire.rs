@@ -230,9 +230,7 @@ async fn notifications_arrive() {
     value(&pool, "select pg_notify('pgrst', 'reload schema')", &[])
         .await
         .unwrap();
-    let (channel, payload) = listener.notification().await.unwrap();
-    assert_eq!(
-        (channel.as_str(), payload.as_str()),
-        ("pgrst", "reload schema")
-    );
+    let heard = listener.notification().await.unwrap();
+    assert_eq!(heard.channel, "pgrst");
+    assert_eq!(heard.payload, "reload schema");
 }
