@@ -8,6 +8,8 @@ pub mod load;
 
 use std::collections::{BTreeMap, HashMap};
 
+use indexmap::IndexMap;
+
 /// A relation or function name together with its schema. Exact, unquoted, case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QualifiedName {
@@ -31,6 +33,8 @@ pub struct Catalog {
     pub computed_columns: HashMap<QualifiedName, BTreeMap<String, ComputedColumn>>,
     /// Casts that give a domain its own representation, by domain type name as in [`Column::data_type`].
     pub representations: HashMap<String, Representation>,
+    /// Ways to produce further media types, by what they are produced from.
+    pub media_handlers: HashMap<HandlerTarget, Vec<MediaHandler>>,
     /// Comments on the exposed schemas.
     pub schema_descriptions: HashMap<String, String>,
 }
@@ -45,7 +49,7 @@ pub struct Relation {
     /// Comment on the relation.
     pub description: Option<String>,
     /// Columns by name, in the relation's own order.
-    pub columns: indexmap::IndexMap<String, Column>,
+    pub columns: IndexMap<String, Column>,
     /// Columns of the primary key, in key order; for a view those of its base table, when all show.
     pub primary_key: Vec<String>,
     /// Whether this is a view or materialized view.
@@ -182,6 +186,9 @@ pub struct Returns {
     pub kind: ReturnKind,
     /// Whether it gives a set.
     pub is_set: bool,
+    /// Columns of a row and their types as in [`Column::data_type`], in order; none when the element
+    /// is no row, or a row (`record`) that the catalogue knows nothing about.
+    pub columns: IndexMap<String, String>,
 }
 
 /// Shape of one element of a function's result.
@@ -195,6 +202,31 @@ pub enum ReturnKind {
     Relation(QualifiedName),
     /// A row without a type of its own: `TABLE(…)`, OUT parameters, `record`.
     Record,
+}
+
+/// What a media type is produced from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HandlerTarget {
+    /// Rows of any shape (`anyelement`).
+    Any,
+    /// Rows of this relation.
+    Relation(QualifiedName),
+    /// The result of this function.
+    Function(QualifiedName),
+}
+
+/// A way to produce a media type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaHandler {
+    /// The media type it is asked for by: the name of a domain in lower case, or `*/*`.
+    pub media_type: String,
+    /// The media type it answers with; `application/octet-stream` for `*/*`.
+    pub content_type: String,
+    /// The aggregate that turns rows into the body; none when the target is a function whose result
+    /// is the body.
+    pub aggregate: Option<QualifiedName>,
+    /// Whether the domain is one over `bytea`, whose bytes are the body.
+    pub is_binary: bool,
 }
 
 /// A function's volatility as PostgreSQL declares it.

@@ -122,7 +122,10 @@ fn write(
         WriteKind::Update => Some(range::text(0, answer.page - 1, counted)),
         WriteKind::Upsert => None,
     };
-    let location = answer.location.as_deref().map(|columns| location(relation, columns));
+    let location = answer
+        .location
+        .as_deref()
+        .map(|columns| location(relation, columns));
     let full = returning == Representation::Full;
     let mut draft = if full {
         Draft::with_content(StatusCode::OK, plan, answer.body)
@@ -171,18 +174,20 @@ fn content_location(relation: &str, query: &str) -> String {
 
 /// Where an inserted row is; `columns` as PostgreSQL writes an array of `column=operator.value`.
 fn location(relation: &str, columns: &str) -> String {
-    let encode = |text| utf8_percent_encode(text, UNRESERVED).to_string();
-    let pairs = array_elements(columns).into_iter().map(|pair| {
-        let (column, value) = pair.split_once('=').unwrap_or((&pair, ""));
+    let encode = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
+    let encode_pair = |pair: &String| {
+        let (column, value) = pair.split_once('=').unwrap_or((pair, ""));
         format!("{}={}", encode(column), encode(value))
-    });
-    let pairs: Vec<String> = pairs.collect();
+    };
+    let pairs: Vec<String> = array_elements(columns).iter().map(encode_pair).collect();
     format!("/{relation}?{}", pairs.join("&"))
 }
 
 /// The elements of an array of text without nulls.
 fn array_elements(array: &str) -> Vec<String> {
-    let inner = array.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let inner = array
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
     let mut elements = Vec::new();
     let mut element = String::new();
     let (mut quoted, mut escaped) = (false, false);

@@ -11,10 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use common::context::RequestContext;
-use http::{
-    header::AUTHORIZATION,
-    request::Parts,
-};
+use http::{header::AUTHORIZATION, request::Parts};
 
 use crate::{
     AppState,
@@ -22,6 +19,7 @@ use crate::{
     config::TransactionEnd,
     error::Error,
     jwt::Identity,
+    media::MediaType,
     payload::Payload,
     plan::{self, Access, QueryPlan, Source, WriteKind},
     request::{Action, ApiRequest, Incoming, prefer},
@@ -197,7 +195,7 @@ fn decides_by_rows(plan: &QueryPlan) -> bool {
             ..
         }
     );
-    replaces_one || plan.max_affected.is_some() || plan.media.is_singular()
+    replaces_one || plan.max_affected.is_some() || matches!(plan.media, MediaType::Singular { .. })
 }
 
 /// Logs what is not the client's fault.

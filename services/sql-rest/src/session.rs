@@ -57,7 +57,10 @@ impl Session {
             values: Vec::with_capacity(16),
             isolation: roles.isolation(&identity.role),
         };
-        session.set("search_path", search_path(context.schema, &settings.extra_search_path));
+        session.set(
+            "search_path",
+            search_path(context.schema, &settings.extra_search_path),
+        );
         for (name, value) in roles.of(&identity.role) {
             session.set(name, value.clone());
         }
@@ -96,7 +99,10 @@ impl Session {
 
     /// The statement's parameters.
     pub fn params(&self) -> Vec<Param<'_>> {
-        let texts = self.values.iter().map(|value| Param::Text(value.as_bytes()));
+        let texts = self
+            .values
+            .iter()
+            .map(|value| Param::Text(value.as_bytes()));
         texts.collect()
     }
 

@@ -50,8 +50,8 @@ pub mod column {
     pub const HEADERS: usize = 3;
     /// `text`, null or empty when unset: the setting `response.status`.
     pub const STATUS: usize = 4;
-    /// `text[]`, null unless `return=headers-only`: `column=eq.value` or `column=is.null` for each
-    /// column of the primary key, only when exactly one row was inserted; not yet URL-encoded.
+    /// `text[]`, null unless exactly one row was inserted with `return=headers-only`: the values of
+    /// its primary key, in the order of the plan's `primary_key`; a null element is a null value.
     /// Absent unless the plan is a write.
     pub const LOCATION: usize = 5;
     /// `bigint`, null unless rows were merged: how many of them were new.

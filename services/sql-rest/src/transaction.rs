@@ -178,7 +178,9 @@ async fn attempt(
         }
     };
     let mut answer = read(work.statement.result, outcomes.get(main));
-    answer.estimate = work.estimate.and_then(|_| estimated(outcomes.get(estimate)?));
+    answer.estimate = work
+        .estimate
+        .and_then(|_| estimated(outcomes.get(estimate)?));
     let allowed = match work.statement.result {
         ResultShape::Row => check(answer.page),
         ResultShape::Explain => Ok(()),
@@ -195,17 +197,21 @@ async fn attempt(
 fn is_stale(error: &ServerError) -> bool {
     // Invalid statement name, or anything of classes "feature not supported" (cached plan must not
     // change) and "syntax error or access rule violation", before it began.
-    let by_change = ["0A", "42"].iter().any(|class| error.code.starts_with(class));
+    let by_change = ["0A", "42"]
+        .iter()
+        .any(|class| error.code.starts_with(class));
     !error.began && error.was_prepared && (error.code == "26000" || by_change)
 }
 
 fn params(binds: &[Bind]) -> Vec<Param<'_>> {
-    let param = |bind: &'_ Bind| match bind {
-        Bind::Text(text) => Param::Text(text.as_bytes()),
-        Bind::Body(bytes) => Param::Text(bytes),
-        Bind::Binary(bytes) => Param::Binary(bytes),
-    };
-    binds.iter().map(param).collect()
+    binds
+        .iter()
+        .map(|bind| match bind {
+            Bind::Text(text) => Param::Text(text.as_bytes()),
+            Bind::Body(bytes) => Param::Text(bytes),
+            Bind::Binary(bytes) => Param::Binary(bytes),
+        })
+        .collect()
 }
 
 fn columns(work: &Work<'_>) -> &'static [Format] {
@@ -217,7 +223,9 @@ fn columns(work: &Work<'_>) -> &'static [Format] {
 }
 
 fn read(shape: ResultShape, outcome: Option<&Outcome>) -> Answer {
-    let rows = outcome.map(|outcome| outcome.rows.as_slice()).unwrap_or_default();
+    let rows = outcome
+        .map(|outcome| outcome.rows.as_slice())
+        .unwrap_or_default();
     match shape {
         ResultShape::Row => rows.first().map(read_row).unwrap_or_default(),
         ResultShape::Explain => Answer {
@@ -229,7 +237,11 @@ fn read(shape: ResultShape, outcome: Option<&Outcome>) -> Answer {
 
 fn read_row(row: &Row) -> Answer {
     let number = |index| row.text(index)?.parse().ok();
-    let text = |index| row.text(index).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |index| {
+        row.text(index)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
     Answer {
         total: number(column::TOTAL),
         page: number(column::PAGE).unwrap_or_default(),

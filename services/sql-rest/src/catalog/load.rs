@@ -4,6 +4,7 @@
 //! results is done here, on plain values, so that it can be tested without a database.
 
 mod functions;
+mod handlers;
 mod relations;
 mod relationships;
 mod rows;
@@ -49,7 +50,7 @@ const BEGIN: &str = "begin isolation level repeatable read read only";
 const QUALIFY_NAMES: &str = "select set_config('search_path', '', true)";
 const COMMIT: &str = "commit";
 
-const QUERIES: [(&str, Take); 8] = [
+const QUERIES: [(&str, Take); 9] = [
     (include_str!("load/types.sql"), |rows, row| {
         row.push_to(&mut rows.types)
     }),
@@ -73,6 +74,9 @@ const QUERIES: [(&str, Take); 8] = [
     }),
     (include_str!("load/schemas.sql"), |rows, row| {
         row.push_to(&mut rows.schemas)
+    }),
+    (include_str!("load/handlers.sql"), |rows, row| {
+        row.push_to(&mut rows.handlers)
     }),
 ];
 
@@ -136,8 +140,14 @@ fn assemble(rows: Rows, exposure: &Exposure) -> Catalog {
         .iter()
         .map(|relation| (relation.row_type, (relation.name.clone(), relation.is_view)))
         .collect();
-    let columns = relations::names_of_columns(&rows.columns);
-    let functions = functions::read(rows.functions, &types, &row_types, exposure);
+    let columns = relations::names_of_columns(&rows.columns, &names);
+    let sources = functions::Sources {
+        types: &types,
+        row_types: &row_types,
+        columns: &relations::types_of_columns(&rows.columns, &types),
+        exposure,
+    };
+    let functions = functions::read(rows.functions, &sources);
     let known = relationships::Known {
         names: &names,
         columns: &columns,
@@ -152,6 +162,7 @@ fn assemble(rows: Rows, exposure: &Exposure) -> Catalog {
         relationships,
         functions: functions.callable,
         computed_columns: functions.columns,
+        media_handlers: handlers::read(rows.handlers),
         representations: types::representations(rows.casts),
         schema_descriptions: rows.schemas.into_iter().collect(),
     }

@@ -28,7 +28,9 @@ pub fn failure(error: &Error, verbosity: Verbosity) -> Response {
             response.headers_mut().insert(name, value);
         }
     }
-    let reason = error.reason().map(|reason| ReasonPhrase::try_from(reason.as_bytes()));
+    let reason = error
+        .reason()
+        .map(|reason| ReasonPhrase::try_from(reason.as_bytes()));
     if let Some(Ok(reason)) = reason {
         response.extensions_mut().insert(reason);
     }
@@ -37,7 +39,8 @@ pub fn failure(error: &Error, verbosity: Verbosity) -> Response {
 
 /// The answer to a body that is too large.
 pub fn too_large() -> Response {
-    let body = r#"{"code":"PGRST102","details":null,"hint":null,"message":"Request body is too large"}"#;
+    let body =
+        r#"{"code":"PGRST102","details":null,"hint":null,"message":"Request body is too large"}"#;
     with_body(StatusCode::PAYLOAD_TOO_LARGE, "PGRST102", body.to_owned())
 }
 

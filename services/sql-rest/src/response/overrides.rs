@@ -54,19 +54,33 @@ mod tests {
         let found = parse_headers(text)?;
         let pairs = found.iter();
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-        Some(pairs.map(|(name, value)| (name.to_string(), text(value))).collect())
+        Some(
+            pairs
+                .map(|(name, value)| (name.to_string(), text(value)))
+                .collect(),
+        )
     }
 
     #[test]
     fn a_header_may_repeat() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let found = headers(r#"[{"Set-Cookie": "a=1"}, {"Set-Cookie": "b=2"}]"#).unwrap();
-        assert_eq!(found, [pair("set-cookie", "a=1"), pair("set-cookie", "b=2")]);
+        assert_eq!(
+            found,
+            [pair("set-cookie", "a=1"), pair("set-cookie", "b=2")]
+        );
     }
 
     #[test]
     fn other_shapes_are_refused() {
-        for text in ["{}", "[1]", r#"[{"a": 1}]"#, r#"[{"a": "1", "b": "2"}]"#, "[{}]", "x"] {
+        for text in [
+            "{}",
+            "[1]",
+            r#"[{"a": 1}]"#,
+            r#"[{"a": "1", "b": "2"}]"#,
+            "[{}]",
+            "x",
+        ] {
             assert_eq!(headers(text), None, "{text}");
         }
     }

@@ -300,12 +300,12 @@ impl Connection {
                 Lookup::New(id) => (statement_name(id), true),
                 Lookup::Unkept => (String::new(), true),
             };
-            if !is_new {
-                progress.known.push(position);
-            } else {
+            if is_new {
                 let kept = !name.is_empty();
                 progress.parsing.push(kept.then_some(statement.sql));
                 frontend::parse(&name, statement.sql, [], outgoing).map_err(Error::Unsendable)?;
+            } else {
+                progress.known.push(position);
             }
             bind(&name, statement, outgoing)?;
             frontend::execute("", 0, outgoing).map_err(Error::Unsendable)?;

@@ -1,4 +1,5 @@
--- Columns of the relations of the exposed schemas ($1), in order.
+-- Columns of the relations of the exposed schemas ($1), and of the rows that functions of these and
+-- of the extra search path ($2) give, in order.
 select
   a.attrelid,
   a.attnum,
@@ -31,7 +32,14 @@ left join pg_description d
   on d.objoid = a.attrelid and d.objsubid = a.attnum and d.classoid = 'pg_class'::regclass
 where a.attnum > 0
   and not a.attisdropped
-  and c.relkind in ('r', 'p', 'v', 'm', 'f')
-  and not c.relispartition
-  and n.nspname = any($1::text[])
+  and (
+    c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition and n.nspname = any($1::text[])
+    or c.reltype in (
+      select case when t.typtype = 'd' then t.typbasetype else t.oid end
+      from pg_proc p
+      join pg_namespace pn on pn.oid = p.pronamespace
+      join pg_type t on t.oid = p.prorettype
+      where pn.nspname = any($1::text[] || $2::text[])
+    )
+  )
 order by a.attrelid, a.attnum

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Exposure, rows::FunctionRow, types::Types};
+use indexmap::IndexMap;
+
+use super::{Exposure, relations::ColumnTypes, rows::FunctionRow, types::Types};
 use crate::catalog::{
     ComputedColumn, Function, Link, Parameter, QualifiedName, Relationship, ReturnKind, Returns,
     Volatility,
@@ -27,6 +29,15 @@ pub(super) struct Functions {
     pub(super) relationships: Vec<Relationship>,
 }
 
+/// What functions are read against.
+#[derive(Debug)]
+pub(super) struct Sources<'a> {
+    pub(super) types: &'a Types,
+    pub(super) row_types: &'a RowTypes,
+    pub(super) columns: &'a ColumnTypes,
+    pub(super) exposure: &'a Exposure,
+}
+
 /// Exposed relations by the type of their rows; the flag tells views.
 pub(super) type RowTypes = HashMap<u32, (QualifiedName, bool)>;
 
@@ -38,12 +49,13 @@ struct Input {
 }
 
 /// Sorts functions by what they are good for.
-pub(super) fn read(
-    rows: Vec<FunctionRow>,
-    types: &Types,
-    row_types: &RowTypes,
-    exposure: &Exposure,
-) -> Functions {
+pub(super) fn read(rows: Vec<FunctionRow>, sources: &Sources<'_>) -> Functions {
+    let Sources {
+        types,
+        row_types,
+        exposure,
+        ..
+    } = sources;
     let mut functions = Functions::default();
     for row in rows {
         let inputs = inputs(&row);
@@ -62,7 +74,7 @@ pub(super) fn read(
         }
         if exposed && is_callable(&inputs, types) {
             let name = row.name.clone();
-            let function = function(row, inputs, types, exposure);
+            let function = function(row, inputs, sources);
             functions.callable.entry(name).or_default().push(function);
         }
     }
@@ -123,7 +135,10 @@ fn is_callable(inputs: &[Input], types: &Types) -> bool {
     }
 }
 
-fn function(row: FunctionRow, inputs: Vec<Input>, types: &Types, exposure: &Exposure) -> Function {
+fn function(row: FunctionRow, inputs: Vec<Input>, sources: &Sources<'_>) -> Function {
+    let Sources {
+        types, exposure, ..
+    } = sources;
     let required = inputs.len().saturating_sub(row.defaults);
     let parameter = |(index, input): (usize, Input)| Parameter {
         name: input.name.unwrap_or_default(),
@@ -136,6 +151,7 @@ fn function(row: FunctionRow, inputs: Vec<Input>, types: &Types, exposure: &Expo
         returns: Returns {
             kind: return_kind(&row, types),
             is_set: row.returns_set,
+            columns: result_columns(&row, sources),
         },
         volatility: match row.volatility {
             'i' => Volatility::Immutable,
@@ -177,6 +193,24 @@ fn return_kind(row: &FunctionRow, types: &Types) -> ReturnKind {
             name: types.display(row.returns),
         })),
     }
+}
+
+/// Columns of the result: those of its OUT parameters, or of its composite type.
+fn result_columns(row: &FunctionRow, sources: &Sources<'_>) -> IndexMap<String, String> {
+    let modes = row.modes.iter().flatten();
+    let names = row.names.iter().flatten();
+    let out: IndexMap<String, String> = modes
+        .zip(names)
+        .zip(&row.types)
+        .filter(|((mode, _), _)| matches!(mode, 't' | 'b' | 'o'))
+        .map(|((_, name), type_oid)| (name.clone(), sources.types.display(*type_oid)))
+        .collect();
+    if !out.is_empty() {
+        return out;
+    }
+    let base = sources.types.base(row.returns);
+    let columns = base.and_then(|base| sources.columns.get(&base.relation));
+    columns.cloned().unwrap_or_default()
 }
 
 fn widened(data_type: String) -> String {

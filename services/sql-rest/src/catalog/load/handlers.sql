@@ -1,24 +1,31 @@
--- Producers of media types, a media type being a domain named like one: aggregates over a relation's
--- rows (or over anyelement) and functions, in the exposed schemas ($1) and the extra search path ($2).
+-- Producers of media types, a media type being a domain named like one: aggregates over the rows of a
+-- relation or over anyelement, and functions, in the exposed schemas ($1) and the extra search path ($2).
 with
 media_types as (
-  select t.oid, lower(t.typname) as name
+  select t.oid, lower(t.typname) as name, t.typbasetype = 'bytea'::regtype as is_binary
   from pg_type t
-  where t.typbasetype <> 0
+  where t.typtype = 'd'
     and (t.typname ~* '^[a-z0-9.-]+/[a-z0-9.+-]+$' or t.typname = '*/*')
 )
-select true, n.nspname, p.proname, an.nspname, coalesce(ac.relname, a.typname), m.name
+select
+  p.prokind = 'a',
+  n.nspname,
+  p.proname,
+  case when p.prokind = 'a' then tn.nspname else n.nspname end,
+  case when p.prokind = 'a' then coalesce(c.relname, t.typname) else p.proname end,
+  m.name,
+  m.is_binary
 from media_types m
-join pg_proc p on p.prorettype = m.oid and p.prokind = 'a' and p.pronargs = 1
+join pg_proc p on p.prorettype = m.oid
 join pg_namespace n on n.oid = p.pronamespace
-join pg_type a on a.oid = p.proargtypes[0]
-join pg_namespace an on an.oid = a.typnamespace
-left join pg_class ac on ac.oid = a.typrelid
+left join pg_type t on t.oid = p.proargtypes[0]
+left join pg_namespace tn on tn.oid = t.typnamespace
+left join pg_class c on c.oid = t.typrelid
 where n.nspname = any($1::text[] || $2::text[])
-  and (ac.relkind in ('r', 'p', 'v', 'm', 'f') or a.oid = 'anyelement'::regtype)
-union all
-select false, n.nspname, p.proname, n.nspname, p.proname, m.name
-from media_types m
-join pg_proc p on p.prorettype = m.oid and p.prokind = 'f' and not p.proretset
-join pg_namespace n on n.oid = p.pronamespace
-where n.nspname = any($1::text[] || $2::text[])
+  and case p.prokind
+    when 'a' then p.pronargs = 1
+      and (c.relkind in ('r', 'p', 'v', 'm', 'f') or t.oid = 'anyelement'::regtype)
+    when 'f' then not p.proretset
+    else false
+  end
+order by n.nspname, p.proname, p.oid

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
+
 use super::{
     rows::{ColumnRow, RelationRow},
     types::Types,
@@ -11,14 +13,33 @@ use crate::catalog::{Column, QualifiedName, Relation};
 /// Names of columns by relation and number.
 pub(super) type ColumnNames = HashMap<u32, HashMap<i16, String>>;
 
-/// Names of all columns.
-pub(super) fn names_of_columns(rows: &[ColumnRow]) -> ColumnNames {
+/// Names and types of columns by relation, in order.
+pub(super) type ColumnTypes = HashMap<u32, IndexMap<String, String>>;
+
+/// Names of the columns of exposed relations.
+pub(super) fn names_of_columns(
+    rows: &[ColumnRow],
+    exposed: &HashMap<u32, QualifiedName>,
+) -> ColumnNames {
     let mut names = ColumnNames::new();
-    for row in rows {
+    for row in rows
+        .iter()
+        .filter(|row| exposed.contains_key(&row.relation))
+    {
         let of_relation = names.entry(row.relation).or_default();
         of_relation.insert(row.number, row.name.clone());
     }
     names
+}
+
+/// Names and types of all columns.
+pub(super) fn types_of_columns(rows: &[ColumnRow], types: &Types) -> ColumnTypes {
+    let mut found = ColumnTypes::new();
+    for row in rows {
+        let of_relation = found.entry(row.relation).or_default();
+        of_relation.insert(row.name.clone(), types.display(row.type_oid));
+    }
+    found
 }
 
 /// The relations with everything that belongs to them.

@@ -23,6 +23,7 @@ pub(super) struct Rows {
     pub(super) functions: Vec<FunctionRow>,
     pub(super) casts: Vec<CastRow>,
     pub(super) schemas: Vec<SchemaRow>,
+    pub(super) handlers: Vec<HandlerRow>,
 }
 
 /// A row of `types.sql`.
@@ -34,6 +35,8 @@ pub(super) struct TypeRow {
     pub(super) name: Option<QualifiedName>,
     /// `pg_type.typtype`.
     pub(super) kind: char,
+    /// The relation a composite type is the row of, or that holds its columns.
+    pub(super) relation: u32,
     /// What a domain is based on.
     pub(super) base: u32,
     pub(super) modifier: i32,
@@ -131,6 +134,16 @@ pub(super) struct CastRow {
     pub(super) function: QualifiedName,
 }
 
+/// A row of `handlers.sql`.
+#[derive(Clone, Debug)]
+pub(super) struct HandlerRow {
+    pub(super) is_aggregate: bool,
+    pub(super) function: QualifiedName,
+    pub(super) target: QualifiedName,
+    pub(super) media_type: String,
+    pub(super) is_binary: bool,
+}
+
 /// A row of `schemas.sql`: schema and comment.
 pub(super) type SchemaRow = (String, String);
 
@@ -211,6 +224,7 @@ impl FromRow for TypeRow {
             display: row.text()?,
             name: Some(row.name()?),
             kind: row.letter()?,
+            relation: row.number()?,
             base: row.number()?,
             modifier: row.number()?,
             not_null: row.flag()?,
@@ -303,6 +317,18 @@ impl FromRow for CastRow {
             source: row.text()?,
             target: row.text()?,
             function: row.name()?,
+        })
+    }
+}
+
+impl FromRow for HandlerRow {
+    fn read(row: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            is_aggregate: row.flag()?,
+            function: row.name()?,
+            target: row.name()?,
+            media_type: row.text()?,
+            is_binary: row.flag()?,
         })
     }
 }

@@ -5,6 +5,7 @@ select
   n.nspname,
   coalesce(c.relname, t.typname),
   t.typtype,
+  t.typrelid,
   t.typbasetype,
   t.typtypmod,
   t.typnotnull,
