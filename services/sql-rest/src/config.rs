@@ -6,18 +6,15 @@
 mod given;
 mod settings;
 
-use common::config::{Env, FromEnv};
-
-use crate::wire::{PoolOptions, Target};
+use common::{
+    config::{Env, FromEnv},
+    postgres::PoolConfig,
+};
 
 pub use self::{
     given::Given,
     settings::{OpenApiMode, Settings, TransactionEnd},
 };
-
-/// Statements a connection keeps prepared. Each costs memory on both sides, and their number must
-/// not be up to clients.
-const CACHED_STATEMENTS: usize = 250;
 
 /// Longest request body, unless configured.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -25,10 +22,8 @@ const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// Configuration of the service.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the database is.
-    pub target: Target,
-    /// How many connections, and for how long.
-    pub pool: PoolOptions,
+    /// Where the database is, how many connections to make, and for how long.
+    pub pool: PoolConfig,
     /// The channel that announces changes, if it is listened to.
     pub channel: Option<String>,
     /// Whether settings can come from the database.
@@ -52,17 +47,9 @@ impl FromEnv for Config {
         for problem in problems {
             env.problem(problem);
         }
-        let keeps_statements = env.flag("PGRST_DB_PREPARED_STATEMENTS", true);
         let listens = env.flag("PGRST_DB_CHANNEL_ENABLED", true);
         Self {
-            target: target(env),
-            pool: PoolOptions {
-                size: env.parse("PGRST_DB_POOL", 10),
-                acquire_timeout: env.seconds("PGRST_DB_POOL_ACQUISITION_TIMEOUT", 10),
-                max_idle: env.seconds("PGRST_DB_POOL_MAX_IDLETIME", 30),
-                max_lifetime: env.seconds("PGRST_DB_POOL_MAX_LIFETIME", 1800),
-                cached_statements: CACHED_STATEMENTS * usize::from(keeps_statements),
-            },
+            pool: pool(env),
             channel: listens.then(|| env.text("PGRST_DB_CHANNEL", "pgrst")),
             settings_in_database: env.flag("PGRST_DB_CONFIG", true),
             pre_config: env.optional("PGRST_DB_PRE_CONFIG"),
@@ -74,14 +61,21 @@ impl FromEnv for Config {
     }
 }
 
-fn target(env: &mut Env) -> Target {
-    let uri = env.required("PGRST_DB_URI");
-    uri.parse().unwrap_or_else(|error| {
-        if !uri.is_empty() {
-            env.problem(format!("PGRST_DB_URI is not usable: {error}"));
-        }
-        Target::default()
-    })
+fn pool(env: &mut Env) -> PoolConfig {
+    let defaults = PoolConfig::from_env(env, "PGRST_DB_URI");
+    let keeps_statements = env.flag("PGRST_DB_PREPARED_STATEMENTS", true);
+    PoolConfig {
+        max_connections: env.parse("PGRST_DB_POOL", 10),
+        acquire_timeout: env.seconds("PGRST_DB_POOL_ACQUISITION_TIMEOUT", 10),
+        max_idle: env.seconds("PGRST_DB_POOL_MAX_IDLETIME", 30),
+        max_lifetime: env.seconds("PGRST_DB_POOL_MAX_LIFETIME", 1800),
+        cached_statements: if keeps_statements {
+            defaults.cached_statements
+        } else {
+            0
+        },
+        ..defaults
+    }
 }
 
 #[cfg(test)]
@@ -102,7 +96,7 @@ mod tests {
     #[test]
     fn little_has_to_be_said() {
         let config = config(&[]).unwrap();
-        assert_eq!(config.pool.size, 10);
+        assert_eq!(config.pool.max_connections, 10);
         assert_eq!(config.pool.acquire_timeout, Duration::from_secs(10));
         assert_eq!(config.channel.as_deref(), Some("pgrst"));
         let settings = &config.settings;

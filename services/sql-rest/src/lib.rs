@@ -4,7 +4,7 @@
 //! gives, [`plan`] resolves every name against the [`catalog`], [`sql`] writes one statement.
 //!
 //! Around it: [`schema_cache`] keeps the catalogue current, [`jwt`] tells who is asking,
-//! [`session`] and [`transaction`] run the statement as that role over [`wire`], and [`response`]
+//! [`session`] and [`transaction`] run the statement as that role, and [`response`]
 //! shapes the answer.
 
 pub mod catalog;
@@ -23,17 +23,17 @@ pub mod schema_cache;
 pub mod session;
 pub mod sql;
 pub mod transaction;
-pub mod wire;
 
 use axum::Router;
 use common::{
     clock::Clock,
     health::Health,
     lifecycle::Lifecycle,
+    postgres::{InvalidTarget, Pool},
     service::{App, Service},
 };
 
-use crate::{config::Config, schema_cache::SchemaCache, wire::Pool};
+use crate::{config::Config, schema_cache::SchemaCache};
 
 /// The service.
 #[derive(Debug)]
@@ -49,13 +49,17 @@ pub struct AppState {
 
 impl AppState {
     /// Opens the pool and starts to load the schema cache.
-    pub fn start(config: Config, clock: Clock, lifecycle: &Lifecycle) -> Self {
-        let pool = Pool::new(config.target.clone(), config.pool, lifecycle);
-        Self {
+    pub fn start(
+        config: Config,
+        clock: Clock,
+        lifecycle: &Lifecycle,
+    ) -> Result<Self, InvalidTarget> {
+        let pool = Pool::new(&config.pool, lifecycle)?;
+        Ok(Self {
             pool: pool.clone(),
             max_body_bytes: config.max_body_bytes,
             schema_cache: SchemaCache::start(config, pool, clock, lifecycle),
-        }
+        })
     }
 
     /// The schema cache.
@@ -85,7 +89,7 @@ impl Service for SqlRest {
     type Config = Config;
 
     async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
-        let state = AppState::start(config, Clock::system(), lifecycle);
+        let state = AppState::start(config, Clock::system(), lifecycle)?;
         Ok(App {
             health: state.health(),
             router: router(state),

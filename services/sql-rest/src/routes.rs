@@ -25,7 +25,7 @@ use crate::{
     request::{Action, ApiRequest, Incoming, prefer},
     response,
     schema_cache::Snapshot,
-    session::{self, Context, Session},
+    session::{self, Context},
     sql,
     transaction::{self, End, Work},
 };
@@ -135,7 +135,7 @@ impl Exchange<'_> {
         let statement = sql::statement(&plan);
         let estimate = sql::estimate(&plan);
         let context = self.context(&plan);
-        let session = Session::new(&context, settings, &self.snapshot.roles);
+        let session = session::session(&context, settings, &self.snapshot.roles);
         let pre_request = settings.pre_request.as_ref().map(session::call);
         let work = Work {
             statement: &statement,
@@ -145,7 +145,7 @@ impl Exchange<'_> {
             end: self.end(&plan),
         };
         let check = |rows| plan.check(rows);
-        let answered = transaction::run(&self.state.pool, &context, &session, &work, check).await;
+        let answered = transaction::run(&self.state.pool, &session, &work, check).await;
         let is_known = settings.anonymous_role.as_ref() != Some(&self.identity.role);
         let answer = answered.map_err(|failure| failure.into_error(is_known))?;
         response::answer(self.request, &plan, answer, settings.core.max_rows)

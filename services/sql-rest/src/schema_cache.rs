@@ -10,7 +10,7 @@ mod settings;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use common::{clock::Clock, lifecycle::Lifecycle, retry};
+use common::{clock::Clock, lifecycle::Lifecycle, postgres::Pool, retry};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -23,10 +23,9 @@ use crate::{
     },
     config::{Config, Given, Settings},
     jwt::Authenticator,
-    wire::Pool,
 };
 
-pub use self::settings::{Isolation, RoleSettings};
+pub use self::settings::{ISOLATION, RoleSettings};
 
 /// A consistent view for one request.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use common::postgres::{self, Isolation, Session};
 use http::{HeaderMap, Method, header::COOKIE};
 
 use crate::{
@@ -13,8 +14,7 @@ use crate::{
     jwt::Identity,
     plan::Access,
     quote,
-    schema_cache::{Isolation, RoleSettings},
-    wire::Param,
+    schema_cache::{self, RoleSettings},
 };
 
 /// Who asks for what.
@@ -38,100 +38,57 @@ pub struct Context<'a> {
     pub function_settings: &'a [(String, String)],
 }
 
-/// The statement that sets a transaction up.
-#[derive(Debug)]
-pub struct Session {
-    sql: String,
-    values: Vec<String>,
-    isolation: Option<Isolation>,
+/// Everything the transaction of a request is told.
+///
+/// Settings of a role come before the role, since our own may be allowed more than it is.
+pub fn session<'a>(
+    context: &Context<'a>,
+    settings: &'a Settings,
+    roles: &'a RoleSettings,
+) -> Session<'a> {
+    let identity = context.identity;
+    let mut session = Session::new(match context.access {
+        Access::ReadOnly => postgres::Access::ReadOnly,
+        Access::ReadWrite => postgres::Access::ReadWrite,
+    });
+    let mut isolation = roles.isolation(&identity.role);
+    session.set(
+        "search_path",
+        search_path(context.schema, &settings.extra_search_path),
+    );
+    for (name, value) in roles.of(&identity.role) {
+        session.set(name, value);
+    }
+    session.set("role", &identity.role);
+    session.set("request.jwt.claims", &identity.claims);
+    session.set("request.jwt.claim.sub", &identity.subject);
+    session.set("request.method", context.method.as_str());
+    session.set("request.path", context.path);
+    session.set("request.headers", headers_json(context.headers));
+    session.set("request.cookies", cookies_json(context.headers));
+    if let Some(timezone) = context.timezone {
+        session.set("timezone", timezone);
+    }
+    for (name, value) in context.function_settings {
+        if name == schema_cache::ISOLATION {
+            isolation = parse_isolation(value);
+        } else {
+            session.set(name, value);
+        }
+    }
+    for (name, value) in &settings.app {
+        session.set(name, value);
+    }
+    session.isolate(isolation);
+    session
 }
 
-impl Session {
-    /// Sets up a transaction for `context`.
-    ///
-    /// Settings of a role come before the role, since our own may be allowed more than it is.
-    pub fn new(context: &Context<'_>, settings: &Settings, roles: &RoleSettings) -> Self {
-        let identity = context.identity;
-        let mut session = Self {
-            sql: String::with_capacity(512),
-            values: Vec::with_capacity(16),
-            isolation: roles.isolation(&identity.role),
-        };
-        session.set(
-            "search_path",
-            search_path(context.schema, &settings.extra_search_path),
-        );
-        for (name, value) in roles.of(&identity.role) {
-            session.set(name, value.clone());
-        }
-        session.set("role", identity.role.clone());
-        session.set("request.jwt.claims", identity.claims.clone());
-        session.set("request.jwt.claim.sub", identity.subject.clone());
-        session.set("request.method", context.method.to_string());
-        session.set("request.path", context.path.to_owned());
-        session.set("request.headers", headers_json(context.headers));
-        session.set("request.cookies", cookies_json(context.headers));
-        if let Some(timezone) = context.timezone {
-            session.set("timezone", timezone.to_owned());
-        }
-        for (name, value) in context.function_settings {
-            if name == Isolation::SETTING {
-                session.isolation = Isolation::parse(value);
-            } else {
-                session.set(name, value.clone());
-            }
-        }
-        for (name, value) in &settings.app {
-            session.set(name, value.clone());
-        }
-        session
-    }
-
-    /// The statement's text; `read_only` has it forbid writes too.
-    pub fn sql(&self, read_only: bool) -> String {
-        let first = if read_only {
-            "set_config('transaction_read_only', 'on', true), "
-        } else {
-            ""
-        };
-        format!("select {first}{}", self.sql)
-    }
-
-    /// The statement's parameters.
-    pub fn params(&self) -> Vec<Param<'_>> {
-        let texts = self
-            .values
-            .iter()
-            .map(|value| Param::Text(value.as_bytes()));
-        texts.collect()
-    }
-
-    /// The statement that begins the transaction, when that cannot be left to the server.
-    pub fn begin(&self, access: Access, forced: bool) -> Option<String> {
-        if self.isolation.is_none() && !forced {
-            return None;
-        }
-        let isolation = match self.isolation {
-            None => "",
-            Some(Isolation::RepeatableRead) => " isolation level repeatable read",
-            Some(Isolation::Serializable) => " isolation level serializable",
-        };
-        let access = match access {
-            Access::ReadOnly => " read only",
-            Access::ReadWrite => "",
-        };
-        Some(format!("begin{isolation}{access}"))
-    }
-
-    fn set(&mut self, name: &str, value: String) {
-        if !self.sql.is_empty() {
-            self.sql.push_str(", ");
-        }
-        self.values.push(value);
-        self.sql.push_str("set_config(");
-        quote::literal(&mut self.sql, name);
-        // Writing to a string does not fail.
-        let _ = write!(self.sql, ", ${}, true)", self.values.len());
+/// Reads a level of isolation; the default one is none.
+pub(crate) fn parse_isolation(text: &str) -> Option<Isolation> {
+    match text.to_ascii_lowercase().as_str() {
+        "repeatable read" => Some(Isolation::RepeatableRead),
+        "serializable" => Some(Isolation::Serializable),
+        _ => None,
     }
 }
 

@@ -4,13 +4,13 @@
 //! write whose result decides about its commit takes a second round trip.
 
 use bytes::Bytes;
+use common::postgres::{
+    self, Format, Lease, Outcome, Param, Pool, Row, ServerError, Session, Statement,
+};
 
 use crate::{
     error::{DatabaseError, Error},
-    plan::Access,
-    session::{Context, Session},
     sql::{self, Bind, ResultShape, column},
-    wire::{self, Format, Lease, Outcome, Param, Pool, Row, ServerError},
 };
 
 const COMMIT: &str = "commit";
@@ -82,17 +82,16 @@ pub struct Answer {
 /// allowed.
 pub async fn run(
     pool: &Pool,
-    context: &Context<'_>,
-    session: &Session,
+    session: &Session<'_>,
     work: &Work<'_>,
     check: impl Fn(i64) -> Result<(), Error>,
 ) -> Result<Answer, Failure> {
     let mut lease = pool.acquire().await?;
-    match attempt(&mut lease, context, session, work, &check).await {
-        Err(Failure::Wire(wire::Error::Database(error))) if is_stale(&error) => {
+    match attempt(&mut lease, session, work, &check).await {
+        Err(Failure::Database(postgres::Failure::Database(error))) if is_stale(&error) => {
             // It had not begun, so nothing happens twice.
             lease.forget_statements();
-            attempt(&mut lease, context, session, work, &check).await
+            attempt(&mut lease, session, work, &check).await
         }
         outcome => outcome,
     }
@@ -102,14 +101,14 @@ pub async fn run(
 #[derive(Debug)]
 pub enum Failure {
     /// The database, or the way to it.
-    Wire(wire::Error),
+    Database(postgres::Failure),
     /// The number of rows is not allowed.
     Refused(Error),
 }
 
-impl From<wire::Error> for Failure {
-    fn from(error: wire::Error) -> Self {
-        Self::Wire(error)
+impl From<postgres::Failure> for Failure {
+    fn from(error: postgres::Failure) -> Self {
+        Self::Database(error)
     }
 }
 
@@ -118,7 +117,7 @@ impl Failure {
     pub fn into_error(self, authenticated: bool) -> Error {
         match self {
             Self::Refused(error) => error,
-            Self::Wire(wire::Error::Database(error)) => DatabaseError::new(
+            Self::Database(postgres::Failure::Database(error)) => DatabaseError::new(
                 &error.code,
                 &error.message,
                 error.detail.as_deref(),
@@ -126,53 +125,51 @@ impl Failure {
                 authenticated,
             )
             .into(),
-            Self::Wire(wire::Error::PoolTimeout) => Error::PoolTimeout,
-            Self::Wire(wire::Error::Connect(source)) => Error::Connection(source.to_string()),
-            Self::Wire(other) => Error::Client(common::error::chain(&other)),
+            Self::Database(postgres::Failure::PoolTimeout) => Error::PoolTimeout,
+            Self::Database(postgres::Failure::Connect(source)) => {
+                Error::Connection(source.to_string())
+            }
+            Self::Database(other) => Error::Client(common::error::chain(&other)),
         }
     }
 }
 
 async fn attempt(
     lease: &mut Lease,
-    context: &Context<'_>,
-    session: &Session,
+    session: &Session<'_>,
     work: &Work<'_>,
     check: &impl Fn(i64) -> Result<(), Error>,
 ) -> Result<Answer, Failure> {
-    let begin = session.begin(context.access, work.end != End::Commit);
-    let implicit = begin.is_none();
-    let set_up = session.sql(implicit && context.access == Access::ReadOnly);
-    let set_up_params = session.params();
+    let begun = session.needs_begin() || work.end != End::Commit;
+    let (set_up, set_up_params) = session.settings(begun);
     let main_params = params(&work.statement.binds);
     let estimate_params = work.estimate.map(|estimate| params(&estimate.binds));
 
     let mut batch = Vec::with_capacity(8);
-    batch.extend(begin.as_deref().map(|sql| wire::Statement::kept(sql, &[])));
-    batch.push(wire::Statement::kept(&set_up, &set_up_params));
-    batch.extend(work.pre_request.map(|sql| wire::Statement::kept(sql, &[])));
+    batch.extend(begun.then(|| Statement::kept(session.begin(), &[])));
+    batch.push(Statement::kept(&set_up, &set_up_params));
+    batch.extend(work.pre_request.map(|sql| Statement::kept(sql, &[])));
     let main = batch.len();
-    batch.push(wire::Statement {
+    batch.push(Statement {
         columns: columns(work),
-        ..wire::Statement::kept(&work.statement.sql, &main_params)
+        ..Statement::kept(&work.statement.sql, &main_params)
     });
     let estimate = batch.len();
     if let (Some(statement), Some(params)) = (work.estimate, &estimate_params) {
-        batch.push(wire::Statement::kept(&statement.sql, params));
+        batch.push(Statement::kept(&statement.sql, params));
     }
     let end: &[&str] = match work.end {
-        End::Commit if implicit => &[],
-        End::Commit => &[COMMIT],
+        End::Commit if begun => &[COMMIT],
+        End::Commit | End::CommitIf => &[],
         End::Rollback => &[CHECK_CONSTRAINTS, ROLLBACK],
-        End::CommitIf => &[],
     };
-    batch.extend(end.iter().map(|sql| wire::Statement::kept(sql, &[])));
+    batch.extend(end.iter().map(|sql| Statement::kept(sql, &[])));
 
     let outcomes = match lease.run(&batch).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
             if lease.in_transaction() {
-                lease.run(&[wire::Statement::kept(ROLLBACK, &[])]).await?;
+                lease.run(&[Statement::kept(ROLLBACK, &[])]).await?;
             }
             return Err(error.into());
         }
@@ -187,7 +184,7 @@ async fn attempt(
     };
     if work.end == End::CommitIf {
         let sql = if allowed.is_ok() { COMMIT } else { ROLLBACK };
-        lease.run(&[wire::Statement::kept(sql, &[])]).await?;
+        lease.run(&[Statement::kept(sql, &[])]).await?;
     }
     allowed.map_err(Failure::Refused)?;
     Ok(answer)

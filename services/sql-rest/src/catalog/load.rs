@@ -13,12 +13,13 @@ mod views;
 
 use std::collections::HashMap;
 
+use common::postgres::{Connection, Failure, Param, Statement};
+
 use self::{
     rows::{Malformed, Reader, Rows},
     types::Types,
 };
 use super::{Catalog, QualifiedName};
-use crate::wire::{self, Connection, Param, Statement};
 
 /// What part of the database is exposed.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +37,7 @@ pub struct Exposure {
 pub enum LoadError {
     /// The database did not answer.
     #[error(transparent)]
-    Database(#[from] wire::Error),
+    Database(#[from] Failure),
     /// The database answered something unexpected.
     #[error("the database's catalogue is not understood: {0}")]
     Malformed(&'static str),

@@ -2,14 +2,14 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use common::retry;
+use common::{
+    postgres::{Connection, Failure, Statement},
+    retry,
+};
 use tokio::time::timeout;
 
 use super::SchemaCache;
-use crate::{
-    quote,
-    wire::{Connection, Error, Statement},
-};
+use crate::quote;
 
 /// A quiet connection is asked for a sign of life this often.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub(super) async fn listen(cache: SchemaCache, channel: String) {
     }
 }
 
-async fn subscribe(cache: &SchemaCache, channel: &str) -> Result<Connection, Error> {
+async fn subscribe(cache: &SchemaCache, channel: &str) -> Result<Connection, Failure> {
     let mut sql = "listen ".to_owned();
     quote::ident(&mut sql, channel);
     let mut connection = cache.pool().connect_apart().await?;
@@ -35,7 +35,7 @@ async fn subscribe(cache: &SchemaCache, channel: &str) -> Result<Connection, Err
     Ok(connection)
 }
 
-async fn obey(cache: &SchemaCache, connection: &mut Connection) -> Result<Infallible, Error> {
+async fn obey(cache: &SchemaCache, connection: &mut Connection) -> Result<Infallible, Failure> {
     loop {
         let Ok(notified) = timeout(PING_EVERY, connection.notification()).await else {
             ping(connection).await?;
@@ -48,8 +48,8 @@ async fn obey(cache: &SchemaCache, connection: &mut Connection) -> Result<Infall
     }
 }
 
-async fn ping(connection: &mut Connection) -> Result<(), Error> {
+async fn ping(connection: &mut Connection) -> Result<(), Failure> {
     let answer = timeout(PING_TIMEOUT, connection.run(&[])).await;
-    let answer = answer.unwrap_or_else(|_| Err(Error::Lost(std::io::ErrorKind::TimedOut.into())));
+    let answer = answer.unwrap_or_else(|_| Err(Failure::Lost(std::io::ErrorKind::TimedOut.into())));
     answer.map(drop)
 }

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    config::Given,
-    quote,
-    wire::{Connection, Error, Param, Statement},
-};
+use common::postgres::{Connection, Failure, Isolation, Param, Statement};
+
+use crate::{config::Given, quote, session::parse_isolation};
 
 /// What comes before the names of the service's own settings.
 const PREFIX: &str = "pgrst.";
@@ -21,28 +19,8 @@ struct RoleSetting {
     others: Vec<(String, String)>,
 }
 
-/// How a transaction is isolated from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// `repeatable read`.
-    RepeatableRead,
-    /// `serializable`.
-    Serializable,
-}
-
-impl Isolation {
-    /// The name of the setting that holds it.
-    pub const SETTING: &str = "default_transaction_isolation";
-
-    /// Reads a setting; the default level is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "repeatable read" => Some(Self::RepeatableRead),
-            "serializable" => Some(Self::Serializable),
-            _ => None,
-        }
-    }
-}
+/// The setting that says how transactions are isolated.
+pub const ISOLATION: &str = "default_transaction_isolation";
 
 impl RoleSettings {
     /// How transactions of a role are isolated, unless in the default way.
@@ -60,8 +38,8 @@ impl RoleSettings {
 
     fn add(&mut self, role: &str, name: &str, value: &str) {
         let role = self.0.entry(role.to_owned()).or_default();
-        if name == Isolation::SETTING {
-            role.isolation = Isolation::parse(value);
+        if name == ISOLATION {
+            role.isolation = parse_isolation(value);
         } else {
             role.others.push((name.to_owned(), value.to_owned()));
         }
@@ -69,7 +47,7 @@ impl RoleSettings {
 }
 
 /// Settings of the roles that our own role is a member of, as far as we may make them.
-pub(super) async fn of_roles(connection: &mut Connection) -> Result<RoleSettings, Error> {
+pub(super) async fn of_roles(connection: &mut Connection) -> Result<RoleSettings, Failure> {
     let mut settings = RoleSettings::default();
     let sql = include_str!("roles.sql");
     connection
@@ -87,7 +65,7 @@ pub(super) async fn of_roles(connection: &mut Connection) -> Result<RoleSettings
 pub(super) async fn of_database(
     connection: &mut Connection,
     pre_config: Option<&str>,
-) -> Result<Vec<(String, String)>, Error> {
+) -> Result<Vec<(String, String)>, Failure> {
     let names: Vec<String> = Given::names()
         .map(|name| format!("{PREFIX}{name}"))
         .collect();

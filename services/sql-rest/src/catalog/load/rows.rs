@@ -1,12 +1,10 @@
 //! The rows of the loading queries, as they come.
 
+use common::postgres::{Fields, Row};
 use serde::de::DeserializeOwned;
 
 use super::views::Origin;
-use crate::{
-    catalog::QualifiedName,
-    wire::{Fields, Row},
-};
+use crate::catalog::QualifiedName;
 
 /// A field that is not what its query gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

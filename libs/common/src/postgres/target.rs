@@ -21,9 +21,15 @@ pub(super) enum Address {
 }
 
 /// A connection string that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("it is not a PostgreSQL connection string")]
-pub struct InvalidTarget;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTarget {
+    /// It is written in another way.
+    #[error("it is not a PostgreSQL connection string")]
+    Syntax,
+    /// It wants an encrypted connection, which there is not.
+    #[error("it asks for TLS, which is not supported: use a local network or a tunnel")]
+    Tls,
+}
 
 impl Target {
     pub(super) fn addresses(&self) -> Vec<Address> {
@@ -56,13 +62,9 @@ impl Target {
         given.unwrap_or(DEFAULT_CONNECT_TIMEOUT)
     }
 
-    pub(super) fn requires_tls(&self) -> bool {
-        self.config.get_ssl_mode() == SslMode::Require
-    }
-
     /// Parameters of the start-up message.
     pub(super) fn parameters(&self) -> Vec<(&str, &str)> {
-        let name = self.config.get_application_name().unwrap_or("sql-rest");
+        let name = self.config.get_application_name().unwrap_or("ferrobase");
         let mut parameters = vec![
             ("client_encoding", "UTF8"),
             ("application_name", name),
@@ -78,7 +80,14 @@ impl FromStr for Target {
     type Err = InvalidTarget;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let config = text.parse().map_err(|_| InvalidTarget)?;
+        // Modes that verify are unknown to the parser.
+        if text.contains("sslmode=verify") {
+            return Err(InvalidTarget::Tls);
+        }
+        let config: tokio_postgres::Config = text.parse().map_err(|_| InvalidTarget::Syntax)?;
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(InvalidTarget::Tls);
+        }
         Ok(Self { config })
     }
 }
@@ -105,6 +114,22 @@ mod tests {
         let target = target("postgres://me:hunter2@db:5433/app");
         assert!(!format!("{target:?}").contains("hunter2"));
         assert_eq!(target.addresses(), [Address::Tcp("db".to_owned(), 5433)]);
+    }
+
+    #[test]
+    fn a_wish_for_encryption_is_not_ignored() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let text = format!("postgres://me@db/app?sslmode={mode}");
+            assert_eq!(
+                text.parse::<Target>().err(),
+                Some(InvalidTarget::Tls),
+                "{mode}"
+            );
+        }
+        assert_eq!(
+            "nonsense".parse::<Target>().err(),
+            Some(InvalidTarget::Syntax)
+        );
     }
 
     #[test]

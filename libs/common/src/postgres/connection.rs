@@ -5,13 +5,13 @@ use std::io;
 use bytes::BytesMut;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::{
-    backend::{Message, NotificationResponseBody},
+    backend::Message,
     frontend::{self, BindError},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
-    Error, Row, ServerError,
+    Failure, Notification, Outcome, Row, ServerError, Statement,
     cache::{Cache, Lookup},
     stream::Stream,
 };
@@ -20,89 +20,6 @@ use super::{
 const BUFFER_BYTES: usize = 8 * 1024;
 /// A write buffer that grew beyond this for one large body is given back afterwards.
 const KEPT_BUFFER_BYTES: usize = 64 * 1024;
-
-/// A statement of a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Statement<'a> {
-    /// The text, with `$1`, `$2`, … for parameters.
-    pub sql: &'a str,
-    /// The parameters.
-    pub params: &'a [Param<'a>],
-    /// Whether the connection should keep it prepared.
-    pub keep: bool,
-    /// How the columns of the result are wanted, if not all as text.
-    pub columns: &'a [Format],
-}
-
-/// A parameter. PostgreSQL infers its type from where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Param<'a> {
-    /// In text format.
-    Text(&'a [u8]),
-    /// In binary format.
-    Binary(&'a [u8]),
-}
-
-/// How a value travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// As PostgreSQL writes it.
-    Text,
-    /// As it is in memory: for `text`, `json` and `bytea` the bytes themselves.
-    Binary,
-}
-
-impl<'a> Statement<'a> {
-    /// A statement that is prepared once and kept.
-    pub fn kept(sql: &'a str, params: &'a [Param<'a>]) -> Self {
-        Self {
-            sql,
-            params,
-            keep: true,
-            columns: &[],
-        }
-    }
-
-    /// A statement that is run once and forgotten.
-    pub fn once(sql: &'a str, params: &'a [Param<'a>]) -> Self {
-        Self {
-            keep: false,
-            ..Self::kept(sql, params)
-        }
-    }
-}
-
-impl<'a> Param<'a> {
-    fn format(self) -> Format {
-        match self {
-            Self::Text(_) => Format::Text,
-            Self::Binary(_) => Format::Binary,
-        }
-    }
-
-    fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Text(bytes) | Self::Binary(bytes) => bytes,
-        }
-    }
-}
-
-impl Format {
-    /// The protocol's code.
-    fn code(self) -> i16 {
-        match self {
-            Self::Text => 0,
-            Self::Binary => 1,
-        }
-    }
-}
-
-/// What one statement of a batch gave.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Its rows.
-    pub rows: Vec<Row>,
-}
 
 /// What identifies a connection to the server that should cancel its work.
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,25 +42,6 @@ pub struct Connection {
     in_transaction: bool,
     /// The last notification that nobody has asked for.
     notified: Option<Notification>,
-}
-
-/// What somebody else announced with `notify`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notification {
-    /// The channel.
-    pub channel: String,
-    /// The text that came with it.
-    pub payload: String,
-}
-
-impl Notification {
-    fn read(body: &NotificationResponseBody) -> Self {
-        let text = |field: io::Result<&str>| field.map(str::to_owned).unwrap_or_default();
-        Self {
-            channel: text(body.channel()),
-            payload: text(body.message()),
-        }
-    }
 }
 
 /// Where the reading of a batch's answer is.
@@ -176,7 +74,7 @@ impl Connection {
     }
 
     /// Runs statements as one transaction (unless one is open already) in one round trip.
-    pub async fn run(&mut self, batch: &[Statement<'_>]) -> Result<Vec<Outcome>, Error> {
+    pub async fn run(&mut self, batch: &[Statement<'_>]) -> Result<Vec<Outcome>, Failure> {
         let mut outcomes = vec![Outcome::default(); batch.len()];
         self.run_each(batch, |index, row| {
             if let Some(outcome) = outcomes.get_mut(index) {
@@ -192,7 +90,7 @@ impl Connection {
         &mut self,
         batch: &[Statement<'_>],
         on_row: impl FnMut(usize, Row),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let mut progress = Progress {
             done: 0,
             bound: false,
@@ -214,7 +112,7 @@ impl Connection {
     }
 
     /// Waits for the next notification; of those that arrived meanwhile, the last counts.
-    pub async fn notification(&mut self) -> Result<Notification, Error> {
+    pub async fn notification(&mut self) -> Result<Notification, Failure> {
         loop {
             if let Some(notification) = self.notified.take() {
                 return Ok(notification);
@@ -258,27 +156,27 @@ impl Connection {
         &mut self.outgoing
     }
 
-    pub(super) async fn send(&mut self) -> Result<(), Error> {
+    pub(super) async fn send(&mut self) -> Result<(), Failure> {
         let sent = self.stream.write_all(&self.outgoing).await;
         if self.outgoing.capacity() > KEPT_BUFFER_BYTES {
             self.outgoing = BytesMut::with_capacity(BUFFER_BYTES);
         } else {
             self.outgoing.clear();
         }
-        sent.map_err(Error::Lost)
+        sent.map_err(Failure::Lost)
     }
 
-    pub(super) async fn next_message(&mut self) -> Result<Message, Error> {
+    pub(super) async fn next_message(&mut self) -> Result<Message, Failure> {
         loop {
             let parsed = Message::parse(&mut self.incoming)
-                .map_err(|_| Error::Protocol("unreadable message"))?;
+                .map_err(|_| Failure::Protocol("unreadable message"))?;
             if let Some(message) = parsed {
                 return Ok(message);
             }
             self.incoming.reserve(BUFFER_BYTES / 2);
             let read = self.stream.read_buf(&mut self.incoming).await;
-            if read.map_err(Error::Lost)? == 0 {
-                return Err(Error::Lost(io::ErrorKind::UnexpectedEof.into()));
+            if read.map_err(Failure::Lost)? == 0 {
+                return Err(Failure::Lost(io::ErrorKind::UnexpectedEof.into()));
             }
         }
     }
@@ -287,12 +185,12 @@ impl Connection {
         &mut self,
         batch: &[Statement<'a>],
         progress: &mut Progress<'a>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let Self {
             cache, outgoing, ..
         } = self;
         for id in cache.take_closing() {
-            frontend::close(b'S', &statement_name(id), outgoing).map_err(Error::Unsendable)?;
+            frontend::close(b'S', &statement_name(id), outgoing).map_err(Failure::Unsendable)?;
         }
         for (position, statement) in batch.iter().enumerate() {
             let (name, is_new) = match cache.look_up(statement.sql, statement.keep) {
@@ -303,12 +201,12 @@ impl Connection {
             if is_new {
                 let kept = !name.is_empty();
                 progress.parsing.push(kept.then_some(statement.sql));
-                frontend::parse(&name, statement.sql, [], outgoing).map_err(Error::Unsendable)?;
+                frontend::parse(&name, statement.sql, [], outgoing).map_err(Failure::Unsendable)?;
             } else {
                 progress.known.push(position);
             }
             bind(&name, statement, outgoing)?;
-            frontend::execute("", 0, outgoing).map_err(Error::Unsendable)?;
+            frontend::execute("", 0, outgoing).map_err(Failure::Unsendable)?;
         }
         frontend::sync(outgoing);
         Ok(())
@@ -324,12 +222,12 @@ impl Connection {
         &mut self,
         progress: &mut Progress<'_>,
         mut on_row: impl FnMut(usize, Row),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         loop {
             let message = match self.next_message().await {
                 Ok(message) => message,
                 // A server that ends the connection says why first.
-                Err(lost) => return Err(progress.error.take().map_or(lost, Error::from)),
+                Err(lost) => return Err(progress.error.take().map_or(lost, Failure::from)),
             };
             match message {
                 Message::ParseComplete => progress.parsed += 1,
@@ -359,7 +257,7 @@ impl Connection {
                 Message::CloseComplete
                 | Message::NoticeResponse(_)
                 | Message::ParameterStatus(_) => {}
-                _ => return Err(Error::Protocol("unexpected message")),
+                _ => return Err(Failure::Protocol("unexpected message")),
             }
         }
     }
@@ -369,21 +267,24 @@ fn statement_name(id: u32) -> String {
     format!("s{id}")
 }
 
-fn bind(name: &str, statement: &Statement<'_>, outgoing: &mut BytesMut) -> Result<(), Error> {
+fn bind(name: &str, statement: &Statement<'_>, outgoing: &mut BytesMut) -> Result<(), Failure> {
     let bound = frontend::bind(
         "",
         name,
         statement.params.iter().map(|param| param.format().code()),
         statement.params,
-        |param, buffer| {
-            buffer.extend_from_slice(param.bytes());
-            Ok(IsNull::No)
+        |param, buffer| match param.bytes() {
+            Some(bytes) => {
+                buffer.extend_from_slice(bytes);
+                Ok(IsNull::No)
+            }
+            None => Ok(IsNull::Yes),
         },
         statement.columns.iter().map(|format| format.code()),
         outgoing,
     );
     bound.map_err(|error| match error {
-        BindError::Serialization(error) => Error::Unsendable(error),
-        BindError::Conversion(_) => Error::Protocol("a parameter cannot be encoded"),
+        BindError::Serialization(error) => Failure::Unsendable(error),
+        BindError::Conversion(_) => Failure::Protocol("a parameter cannot be encoded"),
     })
 }

@@ -21,50 +21,48 @@ use tokio::{
 use tokio_postgres::fallible_iterator::FallibleIterator;
 
 use super::{
-    Connection, Error, ServerError, Target, connection::CancelKey, stream::Stream, target::Address,
+    Connection, Failure, ServerError, Target, connection::CancelKey, stream::Stream,
+    target::Address,
 };
 
 /// Opens a connection that keeps up to `cached_statements` statements prepared.
 pub(super) async fn connect(
     target: &Target,
     cached_statements: usize,
-) -> Result<Connection, Error> {
+) -> Result<Connection, Failure> {
     let attempt = async {
         let stream = open(target).await?;
         let mut connection = Connection::new(stream, cached_statements);
         let written = frontend::startup_message(target.parameters(), connection.outgoing());
-        written.map_err(Error::Unsendable)?;
+        written.map_err(Failure::Unsendable)?;
         connection.send().await?;
         authenticate(&mut connection, target).await?;
         Ok(connection)
     };
     match timeout(target.connect_timeout(), attempt).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error @ Error::Connect(_))) => Err(error),
-        Ok(Err(error)) => Err(Error::Connect(error.into())),
-        Err(_) => Err(Error::Connect("timeout expired".into())),
+        Ok(Err(error @ Failure::Connect(_))) => Err(error),
+        Ok(Err(error)) => Err(Failure::Connect(error.into())),
+        Err(_) => Err(Failure::Connect("timeout expired".into())),
     }
 }
 
 /// Asks the server to cancel what the connection with this key runs.
-pub(super) async fn cancel(target: &Target, key: CancelKey) -> Result<(), Error> {
+pub(super) async fn cancel(target: &Target, key: CancelKey) -> Result<(), Failure> {
     let attempt = async {
         let mut stream = open(target).await?;
         let mut message = BytesMut::new();
         frontend::cancel_request(key.process_id, key.secret_key, &mut message);
-        stream.write_all(&message).await.map_err(Error::Lost)?;
-        stream.shutdown().await.map_err(Error::Lost)
+        stream.write_all(&message).await.map_err(Failure::Lost)?;
+        stream.shutdown().await.map_err(Failure::Lost)
     };
     let limit = target.connect_timeout();
     timeout(limit, attempt)
         .await
-        .unwrap_or_else(|_| Err(Error::Connect("timeout expired".into())))
+        .unwrap_or_else(|_| Err(Failure::Connect("timeout expired".into())))
 }
 
-async fn open(target: &Target) -> Result<Stream, Error> {
-    if target.requires_tls() {
-        return Err(Error::Connect("TLS is not supported".into()));
-    }
+async fn open(target: &Target) -> Result<Stream, Failure> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in target.addresses() {
         match open_address(&address).await {
@@ -72,7 +70,7 @@ async fn open(target: &Target) -> Result<Stream, Error> {
             Err(error) => last = error,
         }
     }
-    Err(Error::Connect(last.into()))
+    Err(Failure::Connect(last.into()))
 }
 
 async fn open_address(address: &Address) -> io::Result<Stream> {
@@ -86,7 +84,7 @@ async fn open_address(address: &Address) -> io::Result<Stream> {
     }
 }
 
-async fn authenticate(connection: &mut Connection, target: &Target) -> Result<(), Error> {
+async fn authenticate(connection: &mut Connection, target: &Target) -> Result<(), Failure> {
     loop {
         match connection.next_message().await? {
             Message::AuthenticationOk
@@ -109,19 +107,19 @@ async fn authenticate(connection: &mut Connection, target: &Target) -> Result<()
             }),
             Message::ReadyForQuery(_) => return Ok(()),
             Message::ErrorResponse(body) => return Err(ServerError::read(&body)?.into()),
-            _ => return Err(Error::Protocol("unsupported authentication method")),
+            _ => return Err(Failure::Protocol("unsupported authentication method")),
         }
     }
 }
 
-fn password(target: &Target) -> Result<&[u8], Error> {
-    let missing = || Error::Connect("the server wants a password and none is configured".into());
+fn password(target: &Target) -> Result<&[u8], Failure> {
+    let missing = || Failure::Connect("the server wants a password and none is configured".into());
     target.password().ok_or_else(missing)
 }
 
-async fn send_password(connection: &mut Connection, password: &[u8]) -> Result<(), Error> {
+async fn send_password(connection: &mut Connection, password: &[u8]) -> Result<(), Failure> {
     let written = frontend::password_message(password, connection.outgoing());
-    written.map_err(Error::Unsendable)?;
+    written.map_err(Failure::Unsendable)?;
     connection.send().await
 }
 
@@ -129,32 +127,38 @@ async fn authenticate_scram(
     connection: &mut Connection,
     offer: &AuthenticationSaslBody,
     password: &[u8],
-) -> Result<(), Error> {
-    let refused = |error: io::Error| Error::Connect(error.into());
+) -> Result<(), Failure> {
+    let refused = |error: io::Error| Failure::Connect(error.into());
     let offered = offer
         .mechanisms()
         .any(|mechanism| Ok(mechanism == SCRAM_SHA_256));
     if !offered.map_err(refused)? {
-        return Err(Error::Protocol("unsupported SASL mechanism"));
+        return Err(Failure::Protocol("unsupported SASL mechanism"));
     }
     let mut scram = ScramSha256::new(password, ChannelBinding::unsupported());
     let first =
         frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), connection.outgoing());
-    first.map_err(Error::Unsendable)?;
+    first.map_err(Failure::Unsendable)?;
     connection.send().await?;
 
     match connection.next_message().await? {
         Message::AuthenticationSaslContinue(body) => scram.update(body.data()).map_err(refused)?,
         Message::ErrorResponse(body) => return Err(ServerError::read(&body)?.into()),
-        _ => return Err(Error::Protocol("unexpected message during authentication")),
+        _ => {
+            return Err(Failure::Protocol(
+                "unexpected message during authentication",
+            ));
+        }
     }
     let proof = frontend::sasl_response(scram.message(), connection.outgoing());
-    proof.map_err(Error::Unsendable)?;
+    proof.map_err(Failure::Unsendable)?;
     connection.send().await?;
 
     match connection.next_message().await? {
         Message::AuthenticationSaslFinal(body) => scram.finish(body.data()).map_err(refused),
         Message::ErrorResponse(body) => Err(ServerError::read(&body)?.into()),
-        _ => Err(Error::Protocol("unexpected message during authentication")),
+        _ => Err(Failure::Protocol(
+            "unexpected message during authentication",
+        )),
     }
 }

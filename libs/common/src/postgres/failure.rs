@@ -7,7 +7,7 @@ use tokio_postgres::fallible_iterator::FallibleIterator;
 
 /// A failed exchange with the database.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum Failure {
     /// No connection could be made.
     #[error("connecting failed")]
     Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,12 +49,12 @@ pub struct ServerError {
 }
 
 impl ServerError {
-    pub(super) fn read(body: &ErrorResponseBody) -> Result<Self, Error> {
+    pub(super) fn read(body: &ErrorResponseBody) -> Result<Self, Failure> {
         let mut error = Self::default();
         let mut fields = body.fields();
         while let Some(field) = fields
             .next()
-            .map_err(|_| Error::Protocol("malformed error"))?
+            .map_err(|_| Failure::Protocol("malformed error"))?
         {
             let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
             match field.type_() {
@@ -69,7 +69,7 @@ impl ServerError {
     }
 }
 
-impl From<ServerError> for Error {
+impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         Self::Database(Box::new(error))
     }
