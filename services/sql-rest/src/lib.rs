@@ -4,6 +4,7 @@
 //! gives, [`plan`] resolves every name against the [`catalog`], [`sql`] writes one statement.
 pub mod catalog;
 pub mod error;
+mod fuzzy;
 pub mod media;
 pub mod options;
 pub mod payload;
