@@ -1,12 +1,15 @@
 //! The HTTP server loop: accepts connections, bounds them, and drains them on a stop.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, future::Future, net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body};
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -48,9 +51,6 @@ impl Default for ConnectionLimits {
 }
 
 /// Serves `router` on `listener` until `lifecycle` stops, then lets open requests finish.
-///
-/// What waits in the accept queue at that moment is still served: its sender was told that the
-/// connection stands.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -58,14 +58,35 @@ pub async fn serve(
     lifecycle: Lifecycle,
 ) {
     let builder = connection_builder(&limits);
-    let connections = GracefulShutdown::new();
-    let accept = |socket: TcpStream, peer| {
+    accept(listener, &lifecycle, |socket, peer, watcher| {
         let builder = builder.clone();
-        let watcher = connections.watcher();
         let router = router.clone();
-        lifecycle.spawn("connection", async move {
-            serve_connection(&builder, TokioIo::new(socket), peer, router, watcher).await;
-        });
+        async move {
+            let service = service_fn(move |request| answer(router.clone(), request, peer));
+            serve_connection(&builder, socket, service, watcher).await;
+        }
+    })
+    .await;
+}
+
+/// Accepts connections until `lifecycle` stops and has `connection` serve each; then tells them to
+/// end after the open requests, and waits for that.
+///
+/// What waits in the accept queue at that moment is still served: its sender was told that the
+/// connection stands.
+pub async fn accept<F, C>(listener: TcpListener, lifecycle: &Lifecycle, connection: F)
+where
+    F: Fn(TcpStream, SocketAddr, Watcher) -> C,
+    C: Future<Output = ()> + Send + 'static,
+{
+    let connections = GracefulShutdown::new();
+    let begin = |socket: TcpStream, peer| {
+        // Small writes must not wait for the acknowledgement of earlier ones.
+        socket.set_nodelay(true).ok();
+        lifecycle.spawn(
+            "connection",
+            connection(socket, peer, connections.watcher()),
+        );
     };
     loop {
         let accepted = tokio::select! {
@@ -74,7 +95,7 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => accept(socket, peer),
+            Ok((socket, peer)) => begin(socket, peer),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -82,7 +103,7 @@ pub async fn serve(
         }
     }
     while let Some(Ok((socket, peer))) = accept_waiting(&listener).await {
-        accept(socket, peer);
+        begin(socket, peer);
     }
     drop(listener);
     connections.shutdown().await;
@@ -116,17 +137,20 @@ pub fn connection_builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecu
 }
 
 /// Serves one connection to its end; on a shutdown of `watcher` it ends after the open requests.
-pub async fn serve_connection<S>(
+pub async fn serve_connection<I, S, B>(
     builder: &auto::Builder<TokioExecutor>,
-    stream: TokioIo<S>,
-    peer: SocketAddr,
-    router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
+    stream: I,
+    service: S,
+    watcher: Watcher,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let service = hyper::service::service_fn(move |request| answer(router.clone(), request, peer));
-    let connection = builder.serve_connection_with_upgrades(stream, service);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended early");
     }

@@ -5,19 +5,14 @@
 //! that ends.
 
 mod binary;
+pub mod mongo;
+mod port;
 pub mod postgres;
 mod process;
+pub mod redis;
+mod runtime;
 mod user;
 
-use std::net::{Ipv4Addr, TcpListener};
-
-use anyhow::{Context, Result};
-
+pub use mongo::Mongo;
 pub use postgres::Postgres;
-pub use process::Signal;
-
-/// A port that nobody listened on a moment ago.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
-}
+pub use redis::Redis;

@@ -4,6 +4,8 @@
 //! else, so a plan can be made (and tested) without a database, and an identifier that is not in
 //! here never reaches SQL text.
 
+pub mod load;
+
 use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;

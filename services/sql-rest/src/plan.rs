@@ -58,7 +58,7 @@ pub struct QueryPlan {
 #[derive(Clone, Debug)]
 pub enum Source {
     /// GET or HEAD of a relation.
-    Read,
+    Read(QualifiedName),
     /// POST, PATCH, PUT or DELETE on a relation.
     Write(Box<Write>),
     /// A function.
@@ -141,10 +141,10 @@ impl QueryPlan {
             Said::by(request, TopLevel::All),
         )?;
         node.range = node.range.at_most(options.max_rows);
-        let target = HandlerTarget::Relation(name);
+        let target = HandlerTarget::Relation(name.clone());
         let chosen = choose(request, target, catalog, options)?;
         Ok(Self {
-            source: Source::Read,
+            source: Source::Read(name),
             node,
             body: chosen.body,
             media: chosen.media,

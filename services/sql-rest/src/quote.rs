@@ -27,6 +27,19 @@ pub fn qualified(sql: &mut String, name: &QualifiedName) {
     ident(sql, &name.name);
 }
 
+/// Appends a quoted text, for names of settings; values are binds.
+pub fn literal(sql: &mut String, text: &str) {
+    sql.push('\'');
+    for character in text.chars() {
+        match character {
+            '\0' => break,
+            '\'' => sql.push_str("\'\'"),
+            other => sql.push(other),
+        }
+    }
+    sql.push('\'');
+}
+
 /// Appends the placeholder of a bind.
 pub fn placeholder(sql: &mut String, number: usize) {
     // Writing to a `String` cannot fail.

@@ -62,8 +62,8 @@ pub mod column {
     pub const HEADERS: usize = 3;
     /// `text`, null or empty when unset: the setting `response.status`.
     pub const STATUS: usize = 4;
-    /// `text[]`, null unless exactly one row was inserted with `return=headers-only`: the values of
-    /// its primary key, in the order of the plan's `primary_key`; a null element is a null value.
+    /// `text[]`, null unless exactly one row was inserted with `return=headers-only`:
+    /// `column=eq.value` or `column=is.null` for each column of its primary key, not yet URL-encoded.
     /// Absent unless the plan is a write.
     pub const LOCATION: usize = 5;
     /// `bigint`, null unless rows were merged: how many of them were new.
@@ -82,7 +82,7 @@ pub fn statement(plan: &QueryPlan) -> Statement {
         _ => ResultShape::Row,
     };
     match &plan.source {
-        Source::Read => {}
+        Source::Read(_) => {}
         Source::Write(write) => {
             sql.push("with rest_source as (");
             write::write(&mut sql, write, &plan.node.alias);
@@ -107,7 +107,7 @@ pub fn statement(plan: &QueryPlan) -> Statement {
 /// node's `Plan Rows` is the estimate. None unless the plan counts by estimate.
 pub fn estimate(plan: &QueryPlan) -> Option<Statement> {
     let estimates = matches!(plan.count, Some(Count::Planned | Count::Estimated));
-    if !estimates || !matches!(plan.source, Source::Read) {
+    if !estimates || !matches!(plan.source, Source::Read(_)) {
         return None;
     }
     let mut sql = Writer::default();

@@ -2,37 +2,22 @@
 
 mod cluster;
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use postgres_protocol::password::scram_sha_256;
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::{
-    free_port,
+    port::Port,
     process::{Launch, Process, Signal},
+    runtime,
     user::User,
 };
 
 /// The superuser of every cluster made here.
 pub const SUPERUSER: &str = "postgres";
-
-/// How long a start may take; recovery after a crash is part of it.
-const START_DEADLINE: Duration = Duration::from_mins(1);
-
-/// Pause between two attempts to connect to a server that is starting.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
-
-/// Attempts to find a port that nobody takes between choosing and using it.
-const PORT_ATTEMPTS: u32 = 5;
-
-/// Longest directory a Unix socket fits in (the kernel allows 107 bytes for the whole path).
-const MAX_SOCKET_DIRECTORY_BYTES: usize = 80;
 
 /// Who may connect: everybody with a password by TCP, the server's own account by socket.
 const HBA: &str = "\
@@ -56,12 +41,7 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Settings of a server whose data nobody will miss.
-const TEMPORARY_SETTINGS: &[&str] = &[
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-    "shared_buffers=64MB",
-];
+const TEMPORARY_SETTINGS: &[&str] = &["fsync=off", "full_page_writes=off", "shared_buffers=64MB"];
 
 /// Where and how a server runs.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +65,7 @@ pub struct Postgres {
     programs: PathBuf,
     data: PathBuf,
     user: Option<User>,
-    port: u16,
+    port: Port,
     password: String,
     settings: Vec<String>,
     // Last: deleted after the server has ended.
@@ -100,16 +80,8 @@ impl Postgres {
 
     /// A server as described, accepting connections.
     pub async fn start(options: Options) -> Result<Self> {
-        let fixed_port = options.port.is_some();
         let mut server = tokio::task::spawn_blocking(|| Self::prepare(options)).await??;
-        let mut attempt = 1;
-        while let Err(error) = server.resume().await {
-            if fixed_port || attempt == PORT_ATTEMPTS {
-                return Err(error);
-            }
-            attempt += 1;
-            server.port = free_port()?;
-        }
+        server.resume().await?;
         Ok(server)
     }
 
@@ -117,7 +89,7 @@ impl Postgres {
     pub fn url_for(&self, role: &str, password: &str, database: &str) -> String {
         format!(
             "postgres://{role}:{password}@127.0.0.1:{}/{database}",
-            self.port
+            self.port()
         )
     }
 
@@ -128,7 +100,7 @@ impl Postgres {
 
     /// The port on 127.0.0.1, the same after every restart.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The process id of the running server.
@@ -146,7 +118,7 @@ impl Postgres {
         let mut config = Config::new();
         config
             .host_path(self.runtime.path())
-            .port(self.port)
+            .port(self.port())
             .user(SUPERUSER)
             .dbname(database);
         let (client, connection) = config.connect(NoTls).await?;
@@ -170,20 +142,7 @@ impl Postgres {
             return Ok(());
         }
         let process = self.launch()?;
-        let deadline = Instant::now() + START_DEADLINE;
-        let client = loop {
-            process.check()?;
-            match self.connect("postgres").await {
-                Ok(client) => break client,
-                Err(error) if Instant::now() > deadline => {
-                    bail!(
-                        "PostgreSQL does not answer: {error:#}\n{}",
-                        process.log_tail()
-                    )
-                }
-                Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
-            }
-        };
+        let (process, client) = process.ready(|| self.connect("postgres")).await?;
         let verifier = scram_sha_256(self.password.as_bytes());
         client
             .batch_execute(&format!("alter role {SUPERUSER} password '{verifier}'"))
@@ -210,7 +169,7 @@ impl Postgres {
     fn prepare(options: Options) -> Result<Self> {
         let programs = cluster::programs(options.programs)?;
         let user = User::unprivileged()?;
-        let runtime = runtime_directory(user)?;
+        let runtime = runtime::directory("postgres", user)?;
         std::fs::write(runtime.path().join("hba.conf"), HBA)?;
 
         let mut settings: Vec<String> = SETTINGS.iter().map(ToString::to_string).collect();
@@ -229,7 +188,7 @@ impl Postgres {
             programs,
             data,
             user,
-            port: options.port.map_or_else(free_port, Ok)?,
+            port: Port::choose(options.port)?,
             password: options
                 .password
                 .unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string()),
@@ -240,18 +199,15 @@ impl Postgres {
 
     fn launch(&self) -> Result<Process> {
         let runtime = self.runtime.path();
-        let mut args = vec!["-D".to_owned(), self.data.display().to_string()];
-        let own = [
-            format!("port={}", self.port),
-            format!("unix_socket_directories={}", runtime.display()),
-            format!("hba_file={}", runtime.join("hba.conf").display()),
-        ];
-        for setting in own.iter().chain(&self.settings) {
-            args.extend(["-c".to_owned(), setting.clone()]);
-        }
+        let config = runtime.join("postgresql.conf");
+        std::fs::write(&config, self.configuration())?;
         Launch {
             program: &self.programs.join("postgres"),
-            args,
+            args: vec![
+                "-D".to_owned(),
+                self.data.display().to_string(),
+                format!("--config-file={}", config.display()),
+            ],
             user: self.user,
             directory: runtime,
             log: runtime.join("postgres.log"),
@@ -260,24 +216,19 @@ impl Postgres {
         .start()
         .context("PostgreSQL cannot be started")
     }
-}
 
-/// A new directory for socket, log and temporary data, owned by the account the server runs as.
-fn runtime_directory(user: Option<User>) -> Result<TempDir> {
-    let preferred = std::env::temp_dir();
-    let base = if preferred.as_os_str().len() > MAX_SOCKET_DIRECTORY_BYTES
-        || user.is_some_and(|user| !user.can_reach(&preferred.join("new")))
-    {
-        PathBuf::from("/tmp")
-    } else {
-        preferred
-    };
-    let runtime = tempfile::Builder::new()
-        .prefix("ferrobase-postgres-")
-        .permissions(std::fs::Permissions::from_mode(0o700))
-        .tempdir_in(base)?;
-    if let Some(user) = user {
-        user.own(runtime.path())?;
+    /// The configuration file. `alter system` has the last word, as on any server.
+    fn configuration(&self) -> String {
+        let runtime = self.runtime.path();
+        let own = [
+            format!("port={}", self.port()),
+            format!("unix_socket_directories={}", runtime.display()),
+            format!("hba_file={}", runtime.join("hba.conf").display()),
+        ];
+        let settings = own.iter().chain(&self.settings);
+        settings.fold(String::new(), |text, setting| {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            format!("{text}{name} = '{}'\n", value.replace('\'', "''"))
+        })
     }
-    Ok(runtime)
 }

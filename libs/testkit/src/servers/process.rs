@@ -13,13 +13,19 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use tokio::sync::watch;
 
 use super::user::User;
+
+/// How long a start may take; recovery after a crash is part of it.
+const START_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Pause between two questions to a server that is starting.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long a server may take to end before the wait for it is an error.
 const EXIT_DEADLINE: Duration = Duration::from_secs(30);
@@ -56,7 +62,7 @@ pub(crate) struct Launch<'a> {
 
 /// Signals a server is ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// An orderly end.
     Term,
     /// PostgreSQL's fast shutdown: clients are sent away, data is written.
@@ -79,7 +85,7 @@ pub(crate) struct Process {
 }
 
 impl Launch<'_> {
-    /// Starts the server; it may still refuse to work, see [`Process::check`].
+    /// Starts the server; it may still refuse to work, see [`Process::ready`].
     pub(crate) fn start(self) -> Result<Process> {
         let mut command = Command::new("sh");
         command
@@ -127,12 +133,17 @@ impl Process {
         self.pid
     }
 
-    /// Fails, with the end of the log, when the server has exited by itself.
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.running.has_changed().is_err() {
-            bail!("the server exited; its log ends with:\n{}", self.log_tail());
+    /// Asks until the server answers. When it exits or takes too long, it is ended, and the error
+    /// has the end of its log; its files stay, so that another start can be tried.
+    pub(crate) async fn ready<T>(self, ask: impl AsyncFn() -> Result<T>) -> Result<(Self, T)> {
+        match self.answer(ask).await {
+            Ok(answer) => Ok((self, answer)),
+            Err(error) => {
+                let error = error.context(format!("its log ends with:\n{}", self.log_tail()));
+                self.end(Signal::Kill).await?;
+                Err(error)
+            }
         }
-        Ok(())
     }
 
     /// Sends `signal` and waits until every process of the server has gone; keeps its files.
@@ -149,8 +160,24 @@ impl Process {
         Ok(())
     }
 
+    async fn answer<T>(&self, ask: impl AsyncFn() -> Result<T>) -> Result<T> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            if self.running.has_changed().is_err() {
+                bail!("the server exited");
+            }
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(error.context("the server does not answer"));
+                }
+                Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+            }
+        }
+    }
+
     /// The last lines of the log.
-    pub(crate) fn log_tail(&self) -> String {
+    fn log_tail(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")

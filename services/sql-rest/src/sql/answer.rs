@@ -193,9 +193,10 @@ fn location(sql: &mut Writer, write: &Write) {
     }
     sql.push("case when count(*) = 1 then array[");
     sql.separated(", ", &write.primary_key, |sql, name| {
-        sql.push("min(to_json(")
+        sql.bind(name)
+            .push("::text || coalesce('=eq.' || min(to_json(")
             .member(ROWS, name)
-            .push(") #>> '{}')");
+            .push(") #>> '{}'), '=is.null')");
     });
     sql.push("] end");
 }

@@ -13,9 +13,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{SUPERUSER, runtime_directory};
+use super::SUPERUSER;
 use crate::servers::{
     binary::{cache_directory, newest_version, on_path},
+    runtime,
     user::User,
 };
 
@@ -90,7 +91,7 @@ pub(super) fn copy_prepared(programs: &Path, data: &Path, user: Option<User>) ->
 /// Initialises a cluster outside the cache, which the server's account may not reach, and moves
 /// it in under its final name in one step.
 fn fill(programs: &Path, prepared: &Path, user: Option<User>) -> Result<()> {
-    let workshop = runtime_directory(user)?;
+    let workshop = runtime::directory("initdb", user)?;
     let fresh = workshop.path().join("data");
     initdb(programs, &fresh, user, &["--no-sync"])?;
     let staged = prepared.with_extension("new");

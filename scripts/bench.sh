@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Benchmarks: starts the stack on private data and runs every script in scripts/bench against it.
+# Prints ratios against a peer in the same run. Usage: bench.sh path/to/ferrobase [NAME…]
+set -euo pipefail
+ferrobase=$(realpath "${1:?usage: bench.sh path/to/ferrobase [NAME…]}")
+shift
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/stack.sh
+. scripts/stack.sh
+
+command -v wrk >/dev/null || { echo "bench: wrk is missing; install it and run this again" >&2; exit 1; }
+start_stack "$ferrobase" bench
+names=("$@")
+((${#names[@]})) || names=(sql-rest gateway)
+for name in "${names[@]}"; do
+    printf '\n== %s ==\n' "$name"
+    "scripts/bench/$name.sh"
+done
+printf '\nresident memory of the whole fleet in one process: %s MiB\n' \
+    "$(awk '/^VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$STACK_PID/status")"

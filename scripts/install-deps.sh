@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Installs what building, running and testing need, or says exactly what to install.
+#
+# On Debian and Ubuntu as root it installs packages itself; anywhere else it only names what is
+# missing. With everything in place it does nothing and takes no time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=()
+missing=()
+
+# need COMMAND-OR-PATTERN PACKAGE: notes the package when nothing provides the command.
+need() {
+    command -v "$1" >/dev/null || compgen -G "$1" >/dev/null || packages+=("$2")
+}
+need '/usr/lib/postgresql/*/bin/initdb' postgresql
+need redis-server redis-server
+need openssl openssl
+need cc build-essential
+need curl curl
+need node nodejs
+need npm npm
+need pip3 python3-pip
+need '/usr/lib/*/libcurl.so.4' libcurl4
+
+if ((${#packages[@]})); then
+    if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
+        echo "installing: ${packages[*]}"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq
+        # Debian would start a cluster and a server of its own; nobody here uses them.
+        mkdir -p /etc/postgresql-common
+        grep -qs '^create_main_cluster' /etc/postgresql-common/createcluster.conf ||
+            echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf
+        apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+    else
+        missing+=("these packages (names as in Debian): ${packages[*]}")
+    fi
+fi
+
+command -v cargo >/dev/null ||
+    missing+=("Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer, with clippy and rustfmt")
+
+if ! command -v "${MONGOD:-mongod}" >/dev/null && ! scripts/install-mongod.sh >/dev/null; then
+    missing+=("MongoDB 6 or newer (the program mongod)")
+fi
+
+if ((${#missing[@]})); then
+    echo "Something is missing. Please install:" >&2
+    printf '  - %s\n' "${missing[@]}" >&2
+    exit 1
+fi

@@ -1,0 +1,215 @@
+//! The `.env` file: read, and written with fresh secrets on the first run.
+//!
+//! The rules for writing are those of `scripts/generate-env.sh`, which serves machines without this
+//! binary: a variable whose comment says `[generated]` gets a random value, `[generated: jwt ROLE]`
+//! a token for that role.
+
+use std::{collections::BTreeMap, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+
+use anyhow::{Context, Result, bail};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use rand::{RngExt, distr::Alphanumeric};
+use sha2::Sha256;
+use time::{Duration, OffsetDateTime};
+
+/// Every variable, with its explanation; the template of `.env`.
+const TEMPLATE: &str = include_str!("../../../.env.example");
+
+/// Letters and digits in a generated secret.
+const SECRET_LENGTH: usize = 48;
+
+/// How long a generated API key is valid.
+const KEY_LIFETIME: Duration = Duration::days(10 * 365);
+
+/// Variables by name.
+pub type Variables = BTreeMap<String, String>;
+
+/// Reads `path`, writing it first when it does not exist.
+pub fn load_or_generate(path: &Path) -> Result<Variables> {
+    if !path.exists() {
+        write_new(path, &generate(&Variables::new())?)?;
+        eprintln!("wrote {} with fresh secrets (mode 600)", path.display());
+    }
+    load(path)
+}
+
+/// Reads `path`.
+pub fn load(path: &Path) -> Result<Variables> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    parse(&text).with_context(|| format!("{} is not usable", path.display()))
+}
+
+/// Replaces the JWT secret and the API keys in `path`; every other line stays as it is.
+pub fn rotate_keys(path: &Path) -> Result<()> {
+    const ROTATED: [&str; 3] = ["JWT_SECRET", "ANON_KEY", "SERVICE_ROLE_KEY"];
+    let fresh = parse(&generate(&Variables::new())?)?;
+    let old = std::fs::read_to_string(path)?;
+    let lines = old.lines().map(|line| {
+        let name = line.split('=').next().unwrap_or_default();
+        match fresh.get(name).filter(|_| ROTATED.contains(&name)) {
+            Some(value) => format!("{name}={value}\n"),
+            None => format!("{line}\n"),
+        }
+    });
+    let text: String = lines.collect();
+    let draft = path.with_extension("new");
+    write_new(&draft, &text)?;
+    std::fs::rename(&draft, path)?;
+    Ok(())
+}
+
+/// The text of a new `.env`; variables in `given` keep their value.
+pub fn generate(given: &Variables) -> Result<String> {
+    let mut text = String::new();
+    let mut marker = None;
+    let mut jwt_secret = String::new();
+    for line in TEMPLATE.lines() {
+        text.push_str(line);
+        if line.starts_with('#') {
+            marker = generation(line).or(marker);
+        } else if let Some(name) = line.strip_suffix('=') {
+            let value = match (given.get(name), marker.take()) {
+                (Some(value), _) => value.clone(),
+                (None, Some(Generation::Random)) => random_secret(),
+                (None, Some(Generation::Token(role))) => sign_token(role, &jwt_secret)?,
+                (None, None) => String::new(),
+            };
+            if name == "JWT_SECRET" {
+                jwt_secret.clone_from(&value);
+            }
+            text.push_str(&value);
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The variables of a file's `text`.
+pub fn parse(text: &str) -> Result<Variables> {
+    let mut variables = Variables::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Some((name, value)) = line.split_once('=') else {
+            bail!("line {} is not NAME=value", index + 1);
+        };
+        variables.insert(name.trim().to_owned(), unquote(value.trim()).to_owned());
+    }
+    Ok(variables)
+}
+
+enum Generation<'a> {
+    Random,
+    Token(&'a str),
+}
+
+/// What a comment line says about the variable below it.
+fn generation(comment: &str) -> Option<Generation<'_>> {
+    let (_, rest) = comment.split_once("[generated")?;
+    let (rule, _) = rest.split_once(']')?;
+    match rule.strip_prefix(": jwt ") {
+        Some(role) => Some(Generation::Token(role)),
+        None => Some(Generation::Random),
+    }
+}
+
+fn unquote(value: &str) -> &str {
+    let quoted = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    quoted('"').or_else(|| quoted('\'')).unwrap_or(value)
+}
+
+fn random_secret() -> String {
+    rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(SECRET_LENGTH)
+        .map(char::from)
+        .collect()
+}
+
+/// A JSON Web Token (RFC 7519, HS256) for `role`.
+fn sign_token(role: &str, secret: &str) -> Result<String> {
+    let now = OffsetDateTime::now_utc();
+    let claims = serde_json::json!({
+        "iss": "ferrobase",
+        "role": role,
+        "iat": now.unix_timestamp(),
+        "exp": (now + KEY_LIFETIME).unix_timestamp(),
+    });
+    let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let unsigned = format!(
+        "{header}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
+    mac.update(unsigned.as_bytes());
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    Ok(format!("{unsigned}.{signature}"))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    file.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use common::identity::Verifier;
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[test]
+    fn a_generated_file_holds_strong_secrets_and_working_keys() {
+        let variables = parse(&generate(&Variables::new()).unwrap()).unwrap();
+        let secret = &variables["JWT_SECRET"];
+        assert_eq!(common::config::weakness(secret, 32), None);
+        let verifier = Verifier::new(&SecretString::from(secret.clone()));
+        for (name, role) in [("ANON_KEY", "anon"), ("SERVICE_ROLE_KEY", "service_role")] {
+            let claims = verifier.verify(&variables[name]).unwrap();
+            assert_eq!(claims.role.as_deref(), Some(role));
+        }
+        let empty: Vec<_> = variables
+            .iter()
+            .filter(|(_, value)| value.is_empty())
+            .collect();
+        assert!(empty.is_empty(), "{empty:?}");
+    }
+
+    #[test]
+    fn two_files_share_no_secret() {
+        let [first, second] =
+            [(); 2].map(|()| parse(&generate(&Variables::new()).unwrap()).unwrap());
+        assert_ne!(first["JWT_SECRET"], second["JWT_SECRET"]);
+        assert_ne!(first["POSTGRES_PASSWORD"], second["POSTGRES_PASSWORD"]);
+    }
+
+    #[test]
+    fn values_may_be_quoted_and_hold_equals_signs() {
+        let variables = parse("# comment\nA=b=c\n\nD=\"e f\"\n").unwrap();
+        assert_eq!(variables["A"], "b=c");
+        assert_eq!(variables["D"], "e f");
+        assert!(parse("nonsense").is_err());
+    }
+
+    #[test]
+    fn rotation_replaces_the_keys_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
+        let before = load_or_generate(&path).unwrap();
+        rotate_keys(&path).unwrap();
+        let after = load(&path).unwrap();
+        assert_ne!(before["JWT_SECRET"], after["JWT_SECRET"]);
+        assert_ne!(before["ANON_KEY"], after["ANON_KEY"]);
+        assert_eq!(before["POSTGRES_PASSWORD"], after["POSTGRES_PASSWORD"]);
+    }
+}

@@ -1,0 +1,5 @@
+//! The `ferrobase` command.
+
+fn main() -> std::process::ExitCode {
+    fleet::cli::main()
+}

@@ -1,0 +1,9 @@
+//! Flows across services, through the gateway, on real servers.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dependencies;
+mod isolation;
+mod outage;
+mod settings;
+mod shutdown;
+mod stack;
