@@ -127,6 +127,25 @@ pub enum Link {
     },
 }
 
+impl Link {
+    /// The foreign key, when it is one alone.
+    pub fn key(&self) -> Option<&ForeignKey> {
+        match self {
+            Self::ManyToOne(key) | Self::OneToMany(key) | Self::OneToOne { key, .. } => Some(key),
+            Self::ManyToMany(_) | Self::Computed { .. } => None,
+        }
+    }
+
+    /// Whether at most one row is at the end.
+    pub fn is_to_one(&self) -> bool {
+        match self {
+            Self::ManyToOne(_) | Self::OneToOne { .. } => true,
+            Self::OneToMany(_) | Self::ManyToMany(_) => false,
+            Self::Computed { to_one, .. } => *to_one,
+        }
+    }
+}
+
 /// A foreign key seen from one of its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {
@@ -167,7 +186,7 @@ pub struct Function {
 }
 
 /// A parameter of a [`Function`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// Name; empty when it has none.
     pub name: String,

@@ -10,6 +10,7 @@
 pub mod catalog;
 pub mod config;
 pub mod error;
+mod fuzzy;
 pub mod jwt;
 pub mod media;
 pub mod options;

@@ -144,7 +144,8 @@ impl ApiRequest {
         let profile = route::profile(incoming, options)?;
         let action = route::action(incoming.method, &target, options)?;
         let target = route::with_root_function(target, action, options);
-        let by_query = matches!(action, Action::Call(CallMethod::Get | CallMethod::Head));
+        let by_query =
+            matches!(target, Target::Function(_)) && action != Action::Call(CallMethod::Post);
         let query = Query::parse(incoming.query, by_query, options.limits)?;
         let mut ranges = range::collect(&query.bounds)?;
         let own = ranges.iter().position(|range| range.path.is_empty());

@@ -19,7 +19,10 @@ use crate::{
     catalog::ReturnKind,
     error::Error,
     media::MediaType,
-    plan::{QueryPlan, Source, WriteKind},
+    plan::{
+        QueryPlan, Source,
+        write::{Write, WriteKind},
+    },
     request::{
         ApiRequest,
         prefer::{Count, Representation, Resolution},
@@ -61,27 +64,22 @@ pub fn answer(
         Draft::with_content(StatusCode::OK, plan, answer.body)
     } else {
         match &plan.source {
-            Source::Read { relation, .. } => {
+            Source::Read(relation) => {
                 let total = total(plan.count, &answer, max_rows);
                 let mut draft = rows(plan, total, answer)?;
                 let location = content_location(&relation.name, &request.query.canonical);
                 draft.set(CONTENT_LOCATION, &location);
                 draft
             }
-            Source::Call { function, .. } => {
+            Source::Call(call) => {
                 let total = total(plan.count, &answer, max_rows);
                 let mut draft = rows(plan, total, answer)?;
-                if function.returns.kind == ReturnKind::Void {
+                if call.function.returns.kind == ReturnKind::Void {
                     draft.empty(StatusCode::NO_CONTENT);
                 }
                 draft
             }
-            Source::Write {
-                relation,
-                kind,
-                returning,
-                ..
-            } => write(plan, &relation.name, *kind, *returning, answer),
+            Source::Write(written) => write(plan, written, answer),
         }
     };
     draft.set_optional(PREFERENCE_APPLIED, plan.preference_applied.as_deref());
@@ -103,19 +101,14 @@ pub fn options(allow: &str) -> Response {
 
 /// Rows of a relation or of a function.
 fn rows(plan: &QueryPlan, total: Option<i64>, answer: Answer) -> Result<Draft, Error> {
-    let (status, content_range) = range::of_rows(plan.range.offset, answer.page, total)?;
+    let (status, content_range) = range::of_rows(plan.node.range.offset, answer.page, total)?;
     let mut draft = Draft::with_content(status, plan, answer.body);
     draft.set(CONTENT_RANGE, &content_range);
     Ok(draft)
 }
 
-fn write(
-    plan: &QueryPlan,
-    relation: &str,
-    kind: WriteKind,
-    returning: Representation,
-    answer: Answer,
-) -> Draft {
+fn write(plan: &QueryPlan, written: &Write, answer: Answer) -> Draft {
+    let kind = written.kind;
     let counted = plan.count.map(|_| answer.page);
     let content_range = match kind {
         WriteKind::Insert { .. } | WriteKind::Delete => Some(range::text(1, 0, counted)),
@@ -125,8 +118,8 @@ fn write(
     let location = answer
         .location
         .as_deref()
-        .map(|columns| location(relation, columns));
-    let full = returning == Representation::Full;
+        .map(|columns| location(&written.relation.name, columns));
+    let full = written.representation == Representation::Full;
     let mut draft = if full {
         Draft::with_content(StatusCode::OK, plan, answer.body)
     } else {

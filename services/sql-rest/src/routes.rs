@@ -21,7 +21,7 @@ use crate::{
     jwt::Identity,
     media::MediaType,
     payload::Payload,
-    plan::{self, Access, QueryPlan, Source, WriteKind},
+    plan::{self, Access, QueryPlan, Source, write::WriteKind},
     request::{Action, ApiRequest, Incoming, prefer},
     response,
     schema_cache::Snapshot,
@@ -139,7 +139,7 @@ impl Exchange<'_> {
         let pre_request = settings.pre_request.as_ref().map(session::call);
         let work = Work {
             statement: &statement,
-            is_write: matches!(plan.source, Source::Write { .. }),
+            is_write: matches!(plan.source, Source::Write(_)),
             estimate: estimate.as_ref(),
             pre_request: pre_request.as_deref(),
             end: self.end(&plan),
@@ -161,8 +161,8 @@ impl Exchange<'_> {
             access: plan.access,
             timezone: self.request.preferences.timezone.as_deref(),
             function_settings: match &plan.source {
-                Source::Call { function, .. } => &function.settings,
-                Source::Read { .. } | Source::Write { .. } => &[],
+                Source::Call(call) => &call.function.settings,
+                Source::Read(_) | Source::Write(_) => &[],
             },
         }
     }
@@ -188,13 +188,8 @@ impl Exchange<'_> {
 
 /// Whether the number of rows decides about the commit.
 fn decides_by_rows(plan: &QueryPlan) -> bool {
-    let replaces_one = matches!(
-        plan.source,
-        Source::Write {
-            kind: WriteKind::Upsert,
-            ..
-        }
-    );
+    let replaces_one =
+        matches!(&plan.source, Source::Write(write) if write.kind == WriteKind::Upsert);
     replaces_one || plan.max_affected.is_some() || matches!(plan.media, MediaType::Singular { .. })
 }
 
