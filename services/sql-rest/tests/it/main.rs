@@ -1,3 +1,4 @@
 //! The service against a real PostgreSQL.
 
 mod catalog;
+mod spec;
