@@ -39,7 +39,7 @@ impl Api {
     /// The service with limits of the test's choice.
     pub(crate) async fn with(limits: Limits) -> Self {
         let database = testkit::mongo::database().await;
-        Self::on(&database.url, &database.name, limits).await
+        Self::on(&database.uri, &database.name, limits).await
     }
 
     /// The service on a server of the test's choice.

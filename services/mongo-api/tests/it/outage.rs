@@ -65,7 +65,7 @@ async fn a_crash_under_load_loses_no_acknowledged_write() {
 async fn an_election_under_load_loses_no_acknowledged_write() {
     let mongo = Mongo::temporary().await.unwrap();
     let load = Load::start(on(&mongo).await).await;
-    let direct = mongodb::Client::with_uri_str(mongo.url()).await.unwrap();
+    let direct = mongodb::Client::with_uri_str(mongo.uri()).await.unwrap();
     let step_down = doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": true };
     direct
         .database("admin")
