@@ -130,6 +130,33 @@ impl Api {
         self.database.collection(collection)
     }
 
+    /// Everything in `collection` that matches, in the order asked for.
+    pub(crate) async fn all(
+        &self,
+        collection: &str,
+        filter: Document,
+        sort: Document,
+    ) -> Vec<Document> {
+        let stored = self.stored(collection);
+        let mut found = stored.find(filter).sort(sort).await.expect("documents");
+        let mut documents = Vec::new();
+        while found.advance().await.expect("a document") {
+            documents.push(found.deserialize_current().expect("a document"));
+        }
+        documents
+    }
+
+    /// Puts documents into `collection` behind the service's back.
+    pub(crate) async fn fill(
+        &self,
+        collection: &str,
+        documents: impl IntoIterator<Item = Document>,
+    ) {
+        let documents: Vec<Document> = documents.into_iter().collect();
+        let inserted = self.stored(collection).insert_many(documents).await;
+        inserted.expect("the documents are stored");
+    }
+
     /// The database behind the service.
     pub(crate) fn database(&self) -> &mongodb::Database {
         &self.database
