@@ -26,7 +26,7 @@ use crate::{
     lifecycle::{self, Lifecycle},
     operations,
     server::{self, ConnectionLimits},
-    telemetry::{self, HTTP_DURATION, HTTP_REQUESTS, Logging},
+    telemetry::{self, HTTP_DURATION, HTTP_REQUESTS, Logging, RequestLine},
 };
 
 /// A service: its name, its configuration and how it becomes a router.
@@ -166,18 +166,16 @@ async fn observe(State(service): State<&'static str>, request: Request, next: Ne
         .or_else(|| template.as_ref().map(MatchedPath::as_str))
         .unwrap_or("unmatched");
     let method = known_method(&method);
-    tracing::info!(
+    telemetry::log_request(&RequestLine {
         service,
-        version = env!("CARGO_PKG_VERSION"),
-        request_id = context.id(),
-        trace_id = context.trace().id_hex(),
+        context: &context,
         method,
         route,
         status,
-        duration_ms = elapsed.as_secs_f64() * 1000.0,
-        user.id = context.user(),
-        "request"
-    );
+        duration: elapsed,
+        consumer: None,
+        upstream: None,
+    });
     let labels = [("service", service), ("method", method)];
     let route: Arc<str> = route.into();
     metrics::counter!(HTTP_REQUESTS, labels_with(&labels, &route, Some(status))).increment(1);
@@ -250,13 +248,15 @@ pub fn run(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(work));
-    match result {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped by an error");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::flush();
+    code
 }
 
 /// Tells on stderr what is wrong with the configuration; the exit status for it.
