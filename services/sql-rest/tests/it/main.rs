@@ -4,5 +4,6 @@ mod catalog;
 mod isolation;
 mod operation;
 mod requests;
+mod spec;
 mod stack;
 mod tokens;
