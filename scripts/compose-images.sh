@@ -12,7 +12,7 @@ version=${FERROBASE_VERSION:-0.1.0}
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
 context=$(mktemp -d)
-trap 'rm -rf "$context"' EXIT
+trap 'rm -rf "$context" "$context.log"' EXIT
 for main in services/*/src/main.rs; do
     service=$(basename "${main%/src/main.rs}")
     [[ $service == fleet ]] && continue
@@ -28,8 +28,8 @@ for main in services/*/src/main.rs; do
     DOCKER_BUILDKIT=0 docker build --quiet --file deploy/Dockerfile --target prebuilt \
         --build-arg BASE_IMAGE="${BASE_IMAGE:-ferrobase/base}" --build-arg SERVICE="$service" \
         --build-arg VERSION="$version" --build-arg REVISION="$revision" \
-        --tag "ferrobase/$service:$version" "$context" >"$context/log" 2>&1 ||
-        { cat "$context/log" >&2; exit 1; }
+        --tag "ferrobase/$service:$version" "$context" >"$context.log" 2>&1 ||
+        { cat "$context.log" >&2; exit 1; }
     rm "$context/$service"
     echo "made ferrobase/$service:$version"
 done
