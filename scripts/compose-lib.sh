@@ -1,15 +1,15 @@
 # What the Compose scripts share. To be sourced, from the root of the project.
 
-# setting NAME DEFAULT: a variable of this shell, or of `.env`, or the default.
+# setting NAME DEFAULT: a variable of this shell, or of `.env` (where NAME_FILE names a file that
+# holds it), or the default.
 setting() {
-    local line=''
-    if [[ -n ${!1:-} ]]; then
-        printf '%s' "${!1}"
-        return
+    local value=${!1:-} file
+    if [[ -z $value && -r .env ]]; then
+        value=$(sed -n "s/^$1=//p" .env | tail -1)
+        file=$(sed -n "s/^$1_FILE=//p" .env | tail -1)
+        if [[ -z $value && -r $file ]]; then value=$(<"$file"); fi
     fi
-    [[ -r .env ]] && line=$(grep -E "^$1=" .env | tail -1) || true
-    line=${line#*=}
-    printf '%s' "${line:-$2}"
+    printf '%s' "${value:-$2}"
 }
 
 # compose ARGUMENT…: Compose as a plugin of the client (v2), or the program of its own (1.29).
@@ -70,7 +70,7 @@ await() {
                 healthy | 'done')
                     if [[ $settled != *"|$line|"* ]]; then
                         settled+="|$line|"
-                        printf '  %-18s %-9s %6s s\n' "$service${number#1}" "$state" "$elapsed"
+                        printf '  %-18s %-9s %6s s\n' "$service $number" "$state" "$elapsed"
                     fi
                     ;;
                 failed) pending+=("$line") making=failed ;;

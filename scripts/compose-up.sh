@@ -21,12 +21,12 @@ if ! await "${HEALTHY_WITHIN:-900}" $!; then
 fi
 
 url=http://localhost:$(setting GATEWAY_PORT 8000)
-key=$(setting ANON_KEY '(in the file that ANON_KEY_FILE names)')
+key=$(setting ANON_KEY '')
 cat <<EOF
 
 gateway      $url
 anon key     $key
-service key  $(setting SERVICE_ROLE_KEY '(in the file that SERVICE_ROLE_KEY_FILE names)')
+service key  $(setting SERVICE_ROLE_KEY '')
              (bypasses row-level security: servers only)
 
 Try it: sign up, write a post, read it back.
