@@ -6,6 +6,7 @@
 use std::{
     future::Future,
     sync::{Arc, OnceLock},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -28,12 +29,18 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 pub struct RequestContext {
     id: HeaderValue,
     trace: Trace,
+    began: SystemTime,
+    clock: Instant,
     user: OnceLock<String>,
     route: OnceLock<Arc<str>>,
 }
 
 impl RequestContext {
     /// Takes over the caller's request id and trace where they are sane, else makes new ones.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a span's time is the machine's own"
+    )]
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let id = headers
             .get(REQUEST_ID)
@@ -47,6 +54,8 @@ impl RequestContext {
         Self {
             id,
             trace,
+            began: SystemTime::now(),
+            clock: Instant::now(),
             user: OnceLock::new(),
             route: OnceLock::new(),
         }
@@ -77,6 +86,16 @@ impl RequestContext {
         &self.trace
     }
 
+    /// When the request arrived, by the wall clock.
+    pub fn began(&self) -> SystemTime {
+        self.began
+    }
+
+    /// Time since the request arrived.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
     /// Notes who is calling, for the access log.
     pub fn set_user(&self, id: &str) {
         self.user.get_or_init(|| id.to_owned());
@@ -103,6 +122,7 @@ impl RequestContext {
 pub struct Trace {
     id: u128,
     span: u64,
+    parent: Option<u64>,
     sampled: bool,
 }
 
@@ -112,6 +132,7 @@ impl Trace {
         Self {
             id: rand::random::<u128>().max(1),
             span: rand::random::<u64>().max(1),
+            parent: None,
             sampled: true,
         }
     }
@@ -139,8 +160,29 @@ impl Trace {
         (id != 0 && parent != 0).then(|| Self {
             id,
             span: rand::random::<u64>().max(1),
+            parent: Some(parent),
             sampled: flags & 1 == 1,
         })
+    }
+
+    /// The trace id.
+    pub fn id(&self) -> u128 {
+        self.id
+    }
+
+    /// The id of our own span.
+    pub fn span(&self) -> u64 {
+        self.span
+    }
+
+    /// The span of the caller, when it sent one.
+    pub fn parent(&self) -> Option<u64> {
+        self.parent
+    }
+
+    /// Whether somebody wants to see this trace.
+    pub fn is_sampled(&self) -> bool {
+        self.sampled
     }
 
     /// The trace id as 32 hexadecimal digits.

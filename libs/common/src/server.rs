@@ -83,7 +83,10 @@ where
     let begin = |socket: TcpStream, peer| {
         // Small writes must not wait for the acknowledgement of earlier ones.
         socket.set_nodelay(true).ok();
-        lifecycle.spawn("connection", connection(socket, peer, connections.watcher()));
+        lifecycle.spawn(
+            "connection",
+            connection(socket, peer, connections.watcher()),
+        );
     };
     loop {
         let accepted = tokio::select! {

@@ -1,32 +1,20 @@
 //! The contract between a service and whatever runs it.
 
-use std::{
-    future::Future,
-    net::SocketAddr,
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
-use axum::{
-    Router,
-    extract::{MatchedPath, Request, State},
-    middleware::{self, Next},
-    response::Response,
-};
+use axum::{Router, middleware};
 use http::StatusCode;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     config::{self, EXIT_CONFIGURATION, Env, FromEnv},
-    context::{REQUEST_ID, RequestContext},
     error::failure,
     health::Health,
     lifecycle::{self, Lifecycle},
-    operations, probe,
+    observe, operations, probe,
     server::{self, ConnectionLimits},
-    telemetry::{self, HTTP_DURATION, HTTP_REQUESTS, Logging},
+    spans, telemetry,
 };
 
 /// A service: its name, its configuration and how it becomes a router.
@@ -144,86 +132,21 @@ pub fn router<S: Service>(app: App, lifecycle: &Lifecycle) -> anyhow::Result<Rou
                 "internal error",
             )
         }))
-        .layer(middleware::from_fn_with_state(S::NAME, observe));
+        .layer(middleware::from_fn_with_state(S::NAME, observe::observe));
     operations::in_front_of(router, app.health, &S::contract(), lifecycle)
-}
-
-/// Gives the request its context, then logs and counts it.
-async fn observe(State(service): State<&'static str>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let context = Arc::new(RequestContext::from_headers(request.headers()));
-    let method = request.method().clone();
-    let template = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = Arc::clone(&context).scope(next.run(request)).await;
-    response
-        .headers_mut()
-        .insert(REQUEST_ID, context.id_header().clone());
-
-    let elapsed = started.elapsed();
-    let status = response.status().as_u16();
-    let route = context
-        .route()
-        .or_else(|| template.as_ref().map(MatchedPath::as_str))
-        .unwrap_or("unmatched");
-    let method = known_method(&method);
-    tracing::info!(
-        service,
-        version = env!("CARGO_PKG_VERSION"),
-        request_id = context.id(),
-        trace_id = context.trace().id_hex(),
-        method,
-        route,
-        status,
-        duration_ms = elapsed.as_secs_f64() * 1000.0,
-        user.id = context.user(),
-        "request"
-    );
-    let labels = [("service", service), ("method", method)];
-    let route: Arc<str> = route.into();
-    metrics::counter!(HTTP_REQUESTS, labels_with(&labels, &route, Some(status))).increment(1);
-    metrics::histogram!(HTTP_DURATION, labels_with(&labels, &route, None))
-        .record(elapsed.as_secs_f64());
-    response
-}
-
-fn labels_with(
-    labels: &[(&'static str, &'static str)],
-    route: &Arc<str>,
-    status: Option<u16>,
-) -> Vec<metrics::Label> {
-    let fixed = labels
-        .iter()
-        .map(|(key, value)| metrics::Label::from_static_parts(key, value));
-    let route = metrics::Label::new("route", Arc::clone(route));
-    let status = status.map(|status| metrics::Label::new("status", status.to_string()));
-    fixed.chain([route]).chain(status).collect()
-}
-
-/// The method as a label from a closed set, whatever a client sends.
-fn known_method(method: &http::Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "OTHER",
-    }
 }
 
 /// The whole of a service's `main`.
 pub fn main<S: Launch>() -> ExitCode {
     struct Whole<S: Launch> {
-        logging: Logging,
+        telemetry: telemetry::Settings,
         grace: Duration,
         settings: Settings<S>,
     }
     impl<S: Launch> FromEnv for Whole<S> {
         fn from_env(env: &mut Env) -> Self {
             Self {
-                logging: Logging::from_env(env),
+                telemetry: telemetry::Settings::from_env(env),
                 grace: env.seconds("SHUTDOWN_GRACE_SECONDS", 25),
                 settings: Settings::from_env(env),
             }
@@ -236,12 +159,13 @@ pub fn main<S: Launch>() -> ExitCode {
         Ok(whole) => whole,
         Err(invalid) => return refuse(&invalid),
     };
-    telemetry::init(&whole.logging);
+    telemetry::init(&whole.telemetry);
     run(async move {
         let lifecycle = Lifecycle::default();
         start::<S>(whole.settings, None, &lifecycle).await?;
         lifecycle::stop_requested(&lifecycle).await?;
         lifecycle::drain_or_second_signal(&lifecycle, whole.grace).await?;
+        spans::flush().await;
         Ok(())
     })
 }

@@ -6,7 +6,12 @@ use std::sync::OnceLock;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::{Env, FromEnv};
+use url::Url;
+
+use crate::{
+    config::{Env, FromEnv},
+    spans,
+};
 
 /// Counter of requests by `service`, `method`, `route` and `status`.
 pub const HTTP_REQUESTS: &str = "http_requests_total";
@@ -17,14 +22,15 @@ const DURATION_BUCKETS: &[f64] = &[
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// How to log.
+/// How to log, and where to send spans.
 #[derive(Clone, Debug)]
-pub struct Logging {
+pub struct Settings {
     filter: String,
     pretty: bool,
+    collector: Option<Url>,
 }
 
-impl FromEnv for Logging {
+impl FromEnv for Settings {
     fn from_env(env: &mut Env) -> Self {
         let filter = env.text("LOG_LEVEL", "info");
         if let Err(error) = EnvFilter::try_new(&filter) {
@@ -37,22 +43,26 @@ impl FromEnv for Logging {
         Self {
             filter,
             pretty: format == "pretty",
+            collector: env.parse_optional("OTEL_EXPORTER_OTLP_ENDPOINT"),
         }
     }
 }
 
-/// Installs the process-wide log subscriber, metrics recorder and TLS provider. Later calls change
-/// nothing.
-pub fn init(logging: &Logging) {
+/// Installs the process-wide log subscriber, metrics recorder, TLS provider and span exporter. Later
+/// calls change nothing.
+pub fn init(settings: &Settings) {
     // Two providers can be linked (drivers bring their own), and rustls does not choose by itself.
     // An error means that one is installed already.
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
     metrics_handle();
-    let filter = EnvFilter::new(&logging.filter);
+    if let Some(collector) = &settings.collector {
+        spans::send_to(collector);
+    }
+    let filter = EnvFilter::new(&settings.filter);
     let registry = tracing_subscriber::registry().with(filter);
-    let result = if logging.pretty {
+    let result = if settings.pretty {
         registry
             .with(tracing_subscriber::fmt::layer().compact())
             .try_init()

@@ -19,8 +19,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use common::{
     config::{Env, FromEnv, load},
-    service,
-    telemetry::{self, Logging},
+    service, telemetry,
 };
 use tokio_postgres::Client;
 
@@ -49,13 +48,13 @@ pub async fn run(config: &Config) -> anyhow::Result<Report> {
 /// The whole of the job's `main`.
 pub fn main() -> ExitCode {
     struct Whole {
-        logging: Logging,
+        telemetry: telemetry::Settings,
         config: Config,
     }
     impl FromEnv for Whole {
         fn from_env(env: &mut Env) -> Self {
             Self {
-                logging: Logging::from_env(env),
+                telemetry: telemetry::Settings::from_env(env),
                 config: Config::from_env(env),
             }
         }
@@ -64,7 +63,7 @@ pub fn main() -> ExitCode {
         Ok(whole) => whole,
         Err(invalid) => return service::refuse(&invalid),
     };
-    telemetry::init(&whole.logging);
+    telemetry::init(&whole.telemetry);
     service::run(async move {
         run(&whole.config).await?.log();
         Ok(())

@@ -58,7 +58,10 @@ enum Command {
 /// Runs the command line; a failed check or start gives a non-zero exit status.
 pub fn main() -> ExitCode {
     let Cli { place, command } = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };

@@ -81,6 +81,8 @@ pub(crate) async fn run(place: &Place, json: bool) -> Result<bool> {
             println!("{mark}  {:14} {}", finding.check, finding.message);
         }
     }
-    let clean = findings.iter().all(|finding| finding.severity != Severity::Error);
+    let clean = findings
+        .iter()
+        .all(|finding| finding.severity != Severity::Error);
     Ok(clean)
 }

@@ -140,7 +140,10 @@ fn sign_token(role: &str, secret: &str) -> Result<String> {
         "exp": (now + KEY_LIFETIME).unix_timestamp(),
     });
     let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-    let unsigned = format!("{header}.{}", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let unsigned = format!(
+        "{header}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
     mac.update(unsigned.as_bytes());
     let signature = BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
@@ -175,13 +178,17 @@ mod tests {
             let claims = verifier.verify(&variables[name]).unwrap();
             assert_eq!(claims.role.as_deref(), Some(role));
         }
-        let empty: Vec<_> = variables.iter().filter(|(_, value)| value.is_empty()).collect();
+        let empty: Vec<_> = variables
+            .iter()
+            .filter(|(_, value)| value.is_empty())
+            .collect();
         assert!(empty.is_empty(), "{empty:?}");
     }
 
     #[test]
     fn two_files_share_no_secret() {
-        let [first, second] = [(); 2].map(|()| parse(&generate(&Variables::new()).unwrap()).unwrap());
+        let [first, second] =
+            [(); 2].map(|()| parse(&generate(&Variables::new()).unwrap()).unwrap());
         assert_ne!(first["JWT_SECRET"], second["JWT_SECRET"]);
         assert_ne!(first["POSTGRES_PASSWORD"], second["POSTGRES_PASSWORD"]);
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use common::{
     config::{self, Env, FromEnv, Invalid},
     lifecycle::Lifecycle,
-    service::{self, Service},
+    service::{self, Launch},
 };
 use tokio::net::TcpListener;
 
@@ -183,14 +183,14 @@ struct Slot(Option<TcpListener>);
 
 impl Slot {
     /// Takes a free port for `S` and tells the others by `<NAME>_URL`.
-    async fn bind<S: Service>(variables: &mut Variables) -> Result<Self> {
+    async fn bind<S: Launch>(variables: &mut Variables) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let name = format!("{}_URL", S::NAME.to_ascii_uppercase().replace('-', "_"));
         variables.insert(name, format!("http://{}", listener.local_addr()?));
         Ok(Self(Some(listener)))
     }
 
-    async fn start<S: Service>(self, settings: service::Settings<S>) -> Result<Member> {
+    async fn start<S: Launch>(self, settings: service::Settings<S>) -> Result<Member> {
         let lifecycle = Lifecycle::default();
         let address = service::start::<S>(settings, self.0, &lifecycle)
             .await

@@ -12,8 +12,7 @@ pub(crate) fn run(place: &Place, rotate: bool, json: bool) -> Result<()> {
     }
     let variables = dotenv::load_or_generate(&place.env_file)?;
     let get = |name: &str| variables.get(name).cloned().unwrap_or_default();
-    let [url, anon, service] =
-        ["API_EXTERNAL_URL", "ANON_KEY", "SERVICE_ROLE_KEY"].map(get);
+    let [url, anon, service] = ["API_EXTERNAL_URL", "ANON_KEY", "SERVICE_ROLE_KEY"].map(get);
     if json {
         let keys = serde_json::json!({ "url": url, "anon_key": anon, "service_role_key": service });
         println!("{keys:#}");

@@ -60,8 +60,12 @@ pub fn postgres_variables(variables: &mut Variables, admin_url: &str) -> Result<
     for (name, role, password) in LOGINS {
         let mut url = Url::parse(admin_url)?;
         let password = variables.get(password).map_or("", String::as_str);
-        let named = url.set_username(role).and_then(|()| url.set_password(Some(password)));
-        named.ok().context("the database URL cannot carry a login")?;
+        let named = url
+            .set_username(role)
+            .and_then(|()| url.set_password(Some(password)));
+        named
+            .ok()
+            .context("the database URL cannot carry a login")?;
         variables.insert(name.to_owned(), url.to_string());
     }
     Ok(())
@@ -71,6 +75,10 @@ fn port(variables: &Variables, name: &str) -> Result<Option<u16>> {
     variables
         .get(name)
         .filter(|value| !value.is_empty())
-        .map(|value| value.parse().with_context(|| format!("{name} is not a port")))
+        .map(|value| {
+            value
+                .parse()
+                .with_context(|| format!("{name} is not a port"))
+        })
         .transpose()
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use common::{
     config::{self, Env},
     lifecycle::{self, Lifecycle},
-    telemetry::{self, Logging},
+    telemetry,
 };
 
 use crate::{
@@ -33,14 +33,17 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
     let started = Instant::now();
     let mut variables = variables(place)?;
     let mut env = Env::from_pairs(variables.clone());
-    telemetry::init(&config::load::<Logging>(&mut env)?);
+    telemetry::init(&config::load::<telemetry::Settings>(&mut env)?);
     fleet::check(variables.clone())?;
 
     let _lock = Lock::take(&place.data)?;
     let stores = Stores::start(&place.data, &variables).await?;
     stores.announce(&mut variables)?;
     let anon_key = variables.get("ANON_KEY").cloned().unwrap_or_default();
-    let service_key = variables.get("SERVICE_ROLE_KEY").cloned().unwrap_or_default();
+    let service_key = variables
+        .get("SERVICE_ROLE_KEY")
+        .cloned()
+        .unwrap_or_default();
     let fleet = Fleet::start(variables, Door::Configured).await?;
     fleet.ready(PATIENCE).await?;
 
@@ -64,7 +67,11 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
 fn variables(place: &Place) -> Result<Variables> {
     let file = dotenv::load_or_generate(&place.env_file)?;
     let defaults = DEVELOPMENT.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Ok(defaults.into_iter().chain(file).chain(std::env::vars()).collect())
+    Ok(defaults
+        .into_iter()
+        .chain(file)
+        .chain(std::env::vars())
+        .collect())
 }
 
 fn welcome(url: &str, anon_key: &str, service_key: &str, postgres_port: u16) {

@@ -2,7 +2,10 @@
 
 mod cluster;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use postgres_protocol::password::scram_sha_256;
@@ -11,7 +14,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::{
     port::Port,
-    process::{Launch, Process, Signal},
+    process::{HANDED_OVER, Launch, Process, Signal, wait_for_predecessor},
     runtime,
     user::User,
 };
@@ -41,7 +44,12 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Settings of a server whose data nobody will miss.
-const TEMPORARY_SETTINGS: &[&str] = &["fsync=off", "full_page_writes=off", "shared_buffers=64MB"];
+const TEMPORARY_SETTINGS: &[&str] = &[
+    "fsync=off",
+    "full_page_writes=off",
+    "shared_buffers=64MB",
+    "max_wal_size=128MB",
+];
 
 /// Where and how a server runs.
 #[derive(Clone, Debug, Default)]
@@ -141,6 +149,7 @@ impl Postgres {
         if self.process.is_some() {
             return Ok(());
         }
+        wait_for_predecessor(&self.data.join("postmaster.pid")).await;
         let process = self.launch()?;
         let (process, client) = process.ready(|| self.connect("postgres")).await?;
         let verifier = scram_sha_256(self.password.as_bytes());
@@ -169,7 +178,7 @@ impl Postgres {
     fn prepare(options: Options) -> Result<Self> {
         let programs = cluster::programs(options.programs)?;
         let user = User::unprivileged()?;
-        let runtime = runtime::directory("postgres", user)?;
+        let runtime = runtime::fast_directory("postgres", user)?;
         std::fs::write(runtime.path().join("hba.conf"), HBA)?;
 
         let mut settings: Vec<String> = SETTINGS.iter().map(ToString::to_string).collect();
@@ -201,16 +210,23 @@ impl Postgres {
         let runtime = self.runtime.path();
         let config = runtime.join("postgresql.conf");
         std::fs::write(&config, self.configuration())?;
+        let is_reachable = self.user.is_none_or(|user| user.can_reach(&self.data));
+        let (data, handed_over) = if is_reachable {
+            (self.data.display().to_string(), None)
+        } else {
+            (HANDED_OVER.to_owned(), Some(File::open(&self.data)?))
+        };
         Launch {
             program: &self.programs.join("postgres"),
             args: vec![
                 "-D".to_owned(),
-                self.data.display().to_string(),
+                data,
                 format!("--config-file={}", config.display()),
             ],
             user: self.user,
             directory: runtime,
             log: runtime.join("postgres.log"),
+            handed_over,
             last_signal: Signal::Quit,
         }
         .start()

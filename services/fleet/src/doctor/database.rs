@@ -106,7 +106,9 @@ async fn names(
 }
 
 async fn connect(state: &State, variables: &Variables) -> Result<Client> {
-    let password = variables.get("POSTGRES_PASSWORD").map_or("", String::as_str);
+    let password = variables
+        .get("POSTGRES_PASSWORD")
+        .map_or("", String::as_str);
     let mut config = tokio_postgres::Config::new();
     config
         .host("127.0.0.1")

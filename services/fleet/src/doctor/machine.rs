@@ -82,7 +82,10 @@ pub(super) async fn disk(place: &Place) -> Finding {
 }
 
 async fn free_kib(data: &Path) -> Option<u64> {
-    let existing = data.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let existing = data
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("."));
     let output = tokio::process::Command::new("df")
         .args(["-Pk", "--"])
         .arg(existing)
@@ -101,10 +104,21 @@ mod tests {
 
     #[test]
     fn a_missing_or_weak_secret_is_an_error() {
-        let findings = secrets(&Variables::from([("JWT_SECRET".to_owned(), "short".to_owned())]));
+        let findings = secrets(&Variables::from([(
+            "JWT_SECRET".to_owned(),
+            "short".to_owned(),
+        )]));
         assert_eq!(findings.len(), SECRETS.len());
-        assert!(findings.iter().all(|finding| finding.severity == Severity::Error));
-        assert!(findings.iter().all(|finding| !finding.message.contains("short")));
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.severity == Severity::Error)
+        );
+        assert!(
+            findings
+                .iter()
+                .all(|finding| !finding.message.contains("short"))
+        );
     }
 
     #[test]

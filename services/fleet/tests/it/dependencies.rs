@@ -9,7 +9,12 @@ fn services(metadata: &Value) -> Vec<&str> {
     packages(metadata)
         .filter(|package| {
             let manifest = Path::new(package["manifest_path"].as_str().unwrap());
-            manifest.parent().unwrap().parent().unwrap().ends_with("services")
+            manifest
+                .parent()
+                .unwrap()
+                .parent()
+                .unwrap()
+                .ends_with("services")
         })
         .map(|package| package["name"].as_str().unwrap())
         .collect()
@@ -22,13 +27,22 @@ fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
 #[test]
 fn services_do_not_depend_on_each_other() {
     let output = std::process::Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let services = services(&metadata);
-    assert!(services.contains(&"auth") && services.contains(&"fleet"), "{services:?}");
+    assert!(
+        services.contains(&"auth") && services.contains(&"fleet"),
+        "{services:?}"
+    );
     for package in packages(&metadata).filter(|package| package["name"] != "fleet") {
         for dependency in package["dependencies"].as_array().unwrap() {
             let (from, to) = (&package["name"], dependency["name"].as_str().unwrap());

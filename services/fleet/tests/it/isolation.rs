@@ -32,7 +32,9 @@ async fn rest(stack: &Stack, token: &str, method: http::Method, path: &str) -> R
 async fn another_users_id_in_a_filter_reaches_nothing() {
     let stack = Stack::start().await;
     let (owner, intruder) = (stack.user().await, stack.user().await);
-    let id = stack.project(&owner).await["id"].to_string().replace('"', "");
+    let id = stack.project(&owner).await["id"]
+        .to_string()
+        .replace('"', "");
 
     for path in [
         format!("/rest/v1/projects?id=eq.{id}"),
@@ -42,10 +44,18 @@ async fn another_users_id_in_a_filter_reaches_nothing() {
     ] {
         for method in [http::Method::GET, http::Method::PATCH, http::Method::DELETE] {
             let answer = rest(&stack, &intruder.token, method.clone(), &path).await;
-            assert_eq!(answer.json(), json!([]), "{method} {path}: {}", answer.text());
+            assert_eq!(
+                answer.json(),
+                json!([]),
+                "{method} {path}: {}",
+                answer.text()
+            );
         }
     }
-    assert_eq!(stack.projects(&owner.token).await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        stack.projects(&owner.token).await.as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -69,7 +79,10 @@ async fn another_users_id_in_a_body_is_refused() {
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
         assert_eq!(answer.json()["code"], "42501");
     }
-    assert_eq!(stack.projects(&owner.token).await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        stack.projects(&owner.token).await.as_array().unwrap().len(),
+        1
+    );
     assert_eq!(stack.projects(&intruder.token).await, json!([]));
 }
 
@@ -105,13 +118,25 @@ async fn a_forged_token_is_refused_by_every_service() {
     let hs512 = json!({ "alg": "HS512", "typ": "JWT" });
 
     let forgeries = [
-        ("wrong secret", jwt::sign("another secret that is long enough", &good)),
+        (
+            "wrong secret",
+            jwt::sign("another secret that is long enough", &good),
+        ),
         ("no signature", jwt::unsigned(&good)),
-        ("alg none but signed", jwt::sign_with_header(secret, &none, &good)),
-        ("another algorithm", jwt::sign_with_header(secret, &hs512, &good)),
+        (
+            "alg none but signed",
+            jwt::sign_with_header(secret, &none, &good),
+        ),
+        (
+            "another algorithm",
+            jwt::sign_with_header(secret, &hs512, &good),
+        ),
         ("expired", jwt::sign(secret, &expired)),
         ("not valid yet", jwt::sign(secret, &future)),
-        ("role raised under the old signature", jwt::with_claims(&owner.token, &service)),
+        (
+            "role raised under the old signature",
+            jwt::with_claims(&owner.token, &service),
+        ),
         ("cut off", owner.token[..owner.token.len() - 4].to_owned()),
         ("not a token", "service_role".to_owned()),
     ];
@@ -144,7 +169,13 @@ async fn a_forged_token_is_refused_by_every_service() {
 async fn a_role_that_nobody_granted_is_refused() {
     let stack = Stack::start().await;
     let owner = stack.user().await;
-    for role in ["postgres", "auth_admin", "authenticator", "no_such_role", "none"] {
+    for role in [
+        "postgres",
+        "auth_admin",
+        "authenticator",
+        "no_such_role",
+        "none",
+    ] {
         let mut claims = claims_of(&owner);
         claims["role"] = json!(role);
         let token = jwt::sign(stack.jwt_secret(), &claims);
@@ -203,7 +234,10 @@ async fn the_anon_key_does_not_open_what_the_service_key_opens() {
 async fn the_schema_of_the_auth_service_is_not_exposed() {
     let stack = Stack::start().await;
     let owner = stack.user().await;
-    for (path, profile) in [("/rest/v1/users", "auth"), ("/rest/v1/auth.users", "public")] {
+    for (path, profile) in [
+        ("/rest/v1/users", "auth"),
+        ("/rest/v1/auth.users", "public"),
+    ] {
         let answer = stack
             .client
             .get(path)

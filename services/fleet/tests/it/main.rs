@@ -1,4 +1,5 @@
 //! Flows across services, through the gateway, on real servers.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dependencies;
 mod isolation;

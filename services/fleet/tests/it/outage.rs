@@ -63,7 +63,11 @@ async fn requests_fail_clearly_while_postgres_is_gone_and_recover_when_it_is_bac
             (status == StatusCode::SERVICE_UNAVAILABLE).then_some(())
         })
         .await;
-        service.get("/health/live").send().await.expect(StatusCode::OK);
+        service
+            .get("/health/live")
+            .send()
+            .await
+            .expect(StatusCode::OK);
     }
     let during = stack
         .client
@@ -71,7 +75,12 @@ async fn requests_fail_clearly_while_postgres_is_gone_and_recover_when_it_is_bac
         .header("apikey", stack.anon_key())
         .send()
         .await;
-    assert_eq!(during.status, StatusCode::SERVICE_UNAVAILABLE, "{}", during.text());
+    assert_eq!(
+        during.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        during.text()
+    );
     let login = stack
         .client
         .get("/auth/v1/user")
@@ -79,7 +88,12 @@ async fn requests_fail_clearly_while_postgres_is_gone_and_recover_when_it_is_bac
         .bearer(&user.token)
         .send()
         .await;
-    assert_eq!(login.status, StatusCode::SERVICE_UNAVAILABLE, "{}", login.text());
+    assert_eq!(
+        login.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        login.text()
+    );
 
     postgres.resume().await.unwrap();
     for service in [&auth, &sql_rest] {
@@ -90,7 +104,10 @@ async fn requests_fail_clearly_while_postgres_is_gone_and_recover_when_it_is_bac
         .await;
     }
     eventually("reads work again", PATIENCE, async || {
-        let answer = stack.client.get("/rest/v1/posts").header("apikey", stack.anon_key());
+        let answer = stack
+            .client
+            .get("/rest/v1/posts")
+            .header("apikey", stack.anon_key());
         (answer.send().await.status == StatusCode::OK).then_some(())
     })
     .await;

@@ -13,7 +13,10 @@ fn documented() -> BTreeSet<String> {
         .lines()
         .map(|line| line.strip_prefix("# ").unwrap_or(line))
         .filter_map(|line| line.split_once('=').map(|(name, _)| name))
-        .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
+        .filter(|name| {
+            name.chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        })
         .map(str::to_owned)
         .collect()
 }
@@ -23,7 +26,10 @@ fn every_variable_the_code_reads_is_in_the_example() {
     let mut env = Env::from_pairs(Variables::new());
     fleet::fleet::read_all(&mut env);
     let documented = documented();
-    let missing: Vec<_> = env.known().filter(|name| !documented.contains(*name)).collect();
+    let missing: Vec<_> = env
+        .known()
+        .filter(|name| !documented.contains(*name))
+        .collect();
     assert!(missing.is_empty(), "not in .env.example: {missing:?}");
 }
 
@@ -41,7 +47,10 @@ fn the_shell_script_and_the_binary_generate_the_same_variables() {
         from_binary.keys().collect::<Vec<_>>()
     );
     assert!(from_script.values().all(|value| !value.is_empty()));
-    assert_eq!(from_script["JWT_SECRET"].len(), from_binary["JWT_SECRET"].len());
+    assert_eq!(
+        from_script["JWT_SECRET"].len(),
+        from_binary["JWT_SECRET"].len()
+    );
 }
 
 #[test]
@@ -54,7 +63,12 @@ fn missing_and_weak_secrets_stop_the_start_with_one_message() {
         .unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64), "{message}");
-    for name in ["JWT_SECRET is too weak", "ANON_KEY", "SERVICE_ROLE_KEY", "AUTHENTICATOR_PASSWORD"] {
+    for name in [
+        "JWT_SECRET is too weak",
+        "ANON_KEY",
+        "SERVICE_ROLE_KEY",
+        "AUTHENTICATOR_PASSWORD",
+    ] {
         assert!(message.contains(name), "{name}: {message}");
     }
     assert!(!message.contains("short"), "{message}");

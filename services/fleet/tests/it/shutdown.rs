@@ -90,15 +90,24 @@ async fn a_sigterm_under_load_loses_no_open_request() {
         .tempdir()
         .unwrap();
     let mut running = up(home.path()).await;
-    let gateway = running.state["services"]["gateway"].as_str().unwrap().to_owned();
-    let database = testkit::postgres::connect(&running.admin_url).await.unwrap();
+    let gateway = running.state["services"]["gateway"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let database = testkit::postgres::connect(&running.admin_url)
+        .await
+        .unwrap();
     database.batch_execute(SLOW).await.unwrap();
     let client = Client::at(&gateway);
-    eventually("the function is served", Duration::from_secs(10), async || {
-        let call = client.get("/rest/v1/rpc/slow?seconds=0");
-        let answer = call.header("apikey", &running.anon_key).send().await;
-        answer.status.is_success().then_some(())
-    })
+    eventually(
+        "the function is served",
+        Duration::from_secs(10),
+        async || {
+            let call = client.get("/rest/v1/rpc/slow?seconds=0");
+            let answer = call.header("apikey", &running.anon_key).send().await;
+            answer.status.is_success().then_some(())
+        },
+    )
     .await;
 
     let address = gateway.trim_start_matches("http://").to_owned();
@@ -116,7 +125,11 @@ async fn a_sigterm_under_load_loses_no_open_request() {
     .await;
 
     let pid = running.process.id().unwrap().to_string();
-    let signalled = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+    let signalled = Command::new("kill")
+        .args(["-TERM", &pid])
+        .status()
+        .await
+        .unwrap();
     assert!(signalled.success());
 
     for answer in calls.join_all().await {
@@ -126,5 +139,8 @@ async fn a_sigterm_under_load_loses_no_open_request() {
     }
     let status = running.process.wait().await.unwrap();
     assert!(status.success(), "{status}");
-    assert!(TcpStream::connect(&address).await.is_err(), "nothing listens any more");
+    assert!(
+        TcpStream::connect(&address).await.is_err(),
+        "nothing listens any more"
+    );
 }

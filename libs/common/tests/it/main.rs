@@ -1,0 +1,4 @@
+//! What needs a process of its own or a socket.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod spans;
