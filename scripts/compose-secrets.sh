@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 directory=${1:-.secrets}
 secrets=(JWT_SECRET ANON_KEY SERVICE_ROLE_KEY POSTGRES_PASSWORD AUTHENTICATOR_PASSWORD AUTH_DB_PASSWORD
-    MONGO_ROOT_PASSWORD MONGO_PASSWORD REDIS_PASSWORD)
+    MONGO_ROOT_PASSWORD MONGO_PASSWORD REDIS_PASSWORD MONITOR_DB_PASSWORD GRAFANA_PASSWORD)
 
 install -d -m 700 "$directory"
 # write NAME VALUE
@@ -39,6 +39,7 @@ write gotrue_db_database_url "postgres://auth_admin:${value[AUTH_DB_PASSWORD]}@$
 write pgrst_db_uri "postgres://authenticator:${value[AUTHENTICATOR_PASSWORD]}@$postgres"
 write mongo_uri "mongodb://mongo_api:${value[MONGO_PASSWORD]}@mongo:27017/?replicaSet=rs0&authSource=admin"
 write redis_url "redis://:${value[REDIS_PASSWORD]}@redis:6379"
+write redis_exporter "{\"redis://redis:6379\":\"${value[REDIS_PASSWORD]}\"}"
 
 # Only now, when every file is in place.
 pattern=$(IFS='|'; echo "${secrets[*]}")
