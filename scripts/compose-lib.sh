@@ -1,12 +1,14 @@
-# What the Compose scripts share. To be sourced, from the root of the project.
+# What the Compose scripts share. To be sourced, from the root of the project. The variables of the
+# fleet are those of `.env`, or of the file that ENV_FILE names.
+ENV_FILE=${ENV_FILE:-.env}
 
-# setting NAME DEFAULT: a variable of this shell, or of `.env` (where NAME_FILE names a file that
+# setting NAME DEFAULT: a variable of this shell, or of ENV_FILE (where NAME_FILE names a file that
 # holds it), or the default.
 setting() {
     local value=${!1:-} file
-    if [[ -z $value && -r .env ]]; then
-        value=$(sed -n "s/^$1=//p" .env | tail -1)
-        file=$(sed -n "s/^$1_FILE=//p" .env | tail -1)
+    if [[ -z $value && -r $ENV_FILE ]]; then
+        value=$(sed -n "s/^$1=//p" "$ENV_FILE" | tail -1)
+        file=$(sed -n "s/^$1_FILE=//p" "$ENV_FILE" | tail -1)
         if [[ -z $value && -r $file ]]; then value=$(<"$file"); fi
     fi
     printf '%s' "${value:-$2}"
@@ -14,11 +16,10 @@ setting() {
 
 # compose ARGUMENT…: Compose as a plugin of the client (v2), or the program of its own (1.29).
 compose() {
-    if docker compose version >/dev/null 2>&1; then
-        docker compose "$@"
-    else
-        docker-compose "$@"
-    fi
+    local command=(docker-compose)
+    if docker compose version >/dev/null 2>&1; then command=(docker compose); fi
+    if [[ $ENV_FILE != .env ]]; then command+=(--env-file "$ENV_FILE"); fi
+    "${command[@]}" "$@"
 }
 
 project() { setting COMPOSE_PROJECT_NAME "$(basename "$PWD")"; }

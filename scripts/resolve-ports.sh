@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Finds the ports that Compose publishes and another program already uses, and writes free ones to
-# `.env` in their place. Ports that this project's own containers hold stay. Prints what it changed.
+# `.env` (or the file that ENV_FILE names) in their place. Ports that this project's own containers
+# hold stay. Prints what it changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/compose-lib.sh
@@ -15,12 +16,12 @@ is_free() {
     ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# write NAME VALUE: in `.env`, in place of the old value if there is one.
+# write NAME VALUE: in the file, in place of the old value if there is one.
 write() {
-    if grep -qE "^$1=" .env; then
-        sed -i "s#^$1=.*#$1=$2#" .env
+    if grep -qE "^$1=" "$ENV_FILE"; then
+        sed -i "s#^$1=.*#$1=$2#" "$ENV_FILE"
     else
-        printf '%s=%s\n' "$1" "$2" >>.env
+        printf '%s=%s\n' "$1" "$2" >>"$ENV_FILE"
     fi
 }
 
