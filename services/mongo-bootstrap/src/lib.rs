@@ -13,8 +13,7 @@ use std::{process::ExitCode, time::Instant};
 
 use common::{
     config::{Env, FromEnv, load},
-    service,
-    telemetry::{self, Logging},
+    service, telemetry,
 };
 
 pub use config::Config;
@@ -51,13 +50,13 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
 /// The whole of the job's `main`.
 pub fn main() -> ExitCode {
     struct Whole {
-        logging: Logging,
+        telemetry: telemetry::Settings,
         config: Config,
     }
     impl FromEnv for Whole {
         fn from_env(env: &mut Env) -> Self {
             Self {
-                logging: Logging::from_env(env),
+                telemetry: telemetry::Settings::from_env(env),
                 config: Config::from_env(env),
             }
         }
@@ -66,6 +65,6 @@ pub fn main() -> ExitCode {
         Ok(whole) => whole,
         Err(invalid) => return service::refuse(&invalid),
     };
-    telemetry::init(&whole.logging);
+    telemetry::init(&whole.telemetry);
     service::run(async move { run(&whole.config).await })
 }
