@@ -95,8 +95,8 @@ check_containers() {
     step 'hardening'
     local id found
     for id in $(docker ps --all --quiet --filter "label=com.docker.compose.project=$(project)"); do
-        found=$(docker inspect --format '{{.Name}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{gt .HostConfig.Memory 0}} {{gt .HostConfig.PidsLimit 0}} {{gt .HostConfig.NanoCpus 0}} {{index .HostConfig.LogConfig.Config "max-size"}} {{.Config.User}}' "$id")
-        grep -qE '^/\S+ true \[ALL\] \[no-new-privileges:true\] true true true 10m [1-9][0-9:]*$' <<<"$found" ||
+        found=$(docker inspect --format '{{.Name}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}} {{index .HostConfig.LogConfig.Config "max-size"}} {{json .HostConfig.Memory}} {{json .HostConfig.NanoCpus}} {{json .HostConfig.PidsLimit}}' "$id")
+        grep -qE '^/\S+ true \[ALL\] \[no-new-privileges:true\] [1-9][0-9:]* 10m( [1-9][0-9]*){3}$' <<<"$found" ||
             fail "not locked down: $found"
     done
     found=$(docker ps --filter "label=com.docker.compose.project=$(project)" --format '{{.Label "com.docker.compose.service"}} {{.Ports}}' | grep -- '->' || true)
@@ -150,7 +150,7 @@ check_scaling() {
     await "$START_LIMIT" >/dev/null
     local served _
     for _ in $(seq 60); do
-        read_posts 20 >/dev/null
+        read_posts 20 >/dev/null || true
         served=$(docker logs "$(container sql-rest 2)" 2>&1 | grep -c '"message":"request"' || true)
         ((served > 0)) && break
         sleep 1
@@ -158,8 +158,9 @@ check_scaling() {
     ((served > 0)) || fail 'the second copy gets no request'
     echo "the second copy answered $served requests"
     kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$(container sql-rest 2)")"
-    read_posts 200
-    [[ $(read_posts 100 | awk '{ print $2 }') == 200 ]] || fail 'a request failed while a copy was down'
+    served=$(read_posts 200 || true)
+    [[ $(awk '{ print $2 }' <<<"$served") == 200 ]] || fail "requests failed while a copy was down: $served"
+    echo 'no request fails while a copy is down'
     await "$RECOVERY_LIMIT" >/dev/null
     scripts/smoke-test.sh | tail -1
 }
@@ -168,8 +169,7 @@ check_observability() {
     step 'observability'
     # The images of Grafana, Loki and the collector cannot be made from packages.
     export COMPOSE_PROFILES=core,observability
-    compose up --detach --no-recreate --scale sql-rest=2 --scale grafana=0 --scale loki=0 --scale log-collector=0 \
-        >"$work/observe.log" 2>&1 || { cat "$work/observe.log" >&2; exit 1; }
+    compose up --detach --no-recreate prometheus postgres-exporter redis-exporter >"$work/observe.log" 2>&1 || { cat "$work/observe.log" >&2; exit 1; }
     scripts/smoke-test.sh | tail -1
     scripts/compose-queries.py "http://127.0.0.1:$(setting PROMETHEUS_PORT 9090)"
 }
