@@ -105,6 +105,22 @@ impl Env {
         }
     }
 
+    /// Whether `name` is given and empty, where that means something other than not given.
+    pub fn is_empty(&mut self, name: &str) -> bool {
+        self.known.insert(name.to_owned());
+        let value = self.values.get(name);
+        value.is_some_and(|value| value.expose_secret().is_empty())
+    }
+
+    /// All variables whose names begin with `prefix`, as the rest of the name and the value.
+    pub fn with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
+        let rest = |(name, value): (&String, &SecretString)| {
+            let rest = name.strip_prefix(prefix)?;
+            Some((rest.to_owned(), value.expose_secret().to_owned()))
+        };
+        self.values.iter().filter_map(rest).collect()
+    }
+
     /// The value of `name`, or of the file `name_FILE` points to. Empty counts as not given.
     pub fn optional(&mut self, name: &str) -> Option<String> {
         self.known.insert(name.to_owned());

@@ -11,7 +11,7 @@ static SERVER: OnceCell<Mongo> = OnceCell::const_new();
 #[derive(Clone, Debug)]
 pub struct Database {
     /// Connection string of the server.
-    pub url: String,
+    pub uri: String,
     /// Name of the database.
     pub name: String,
 }
@@ -27,7 +27,7 @@ pub async fn server() -> &'static Mongo {
 /// A database that nobody else uses.
 pub async fn database() -> Database {
     Database {
-        url: server().await.url(),
+        uri: server().await.uri(),
         name: format!("test_{}", uuid::Uuid::new_v4().simple()),
     }
 }

@@ -161,7 +161,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     match &mut value {
         Value::Object(members) => members.retain(|_, member| !member.is_null()),
         Value::Null => value = Value::Object(serde_json::Map::new()),
-        _ => {}
+        _ => return Err(bad_json(&"expected an object")),
     }
     serde_json::from_value(value).map_err(|error| bad_json(&error))
 }

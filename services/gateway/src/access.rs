@@ -8,6 +8,7 @@ use std::{
 
 use common::{
     context::RequestContext,
+    spans,
     telemetry::{HTTP_DURATION, HTTP_REQUESTS},
 };
 use http::{Method, StatusCode};
@@ -91,6 +92,13 @@ impl Meters {
             duration_ms = milliseconds(entry.duration),
             upstream_ms = entry.upstream.map(milliseconds),
             "request"
+        );
+        spans::record(
+            "gateway",
+            entry.context,
+            kind.method,
+            &self.template,
+            entry.status,
         );
     }
 

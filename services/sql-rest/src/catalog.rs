@@ -4,7 +4,11 @@
 //! else, so a plan can be made (and tested) without a database, and an identifier that is not in
 //! here never reaches SQL text.
 
+pub mod load;
+
 use std::collections::{BTreeMap, HashMap};
+
+use indexmap::IndexMap;
 
 /// A relation or function name together with its schema. Exact, unquoted, case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,15 +33,23 @@ pub struct Catalog {
     pub computed_columns: HashMap<QualifiedName, BTreeMap<String, ComputedColumn>>,
     /// Casts that give a domain its own representation, by domain type name as in [`Column::data_type`].
     pub representations: HashMap<String, Representation>,
+    /// Ways to produce further media types, by what they are produced from.
+    pub media_handlers: HashMap<HandlerTarget, Vec<MediaHandler>>,
+    /// Comments on the exposed schemas.
+    pub schema_descriptions: HashMap<String, String>,
 }
 
 /// A table, partitioned table, view, materialized view or foreign table.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of PostgreSQL's own that holds or not, whatever the others are"
+)]
 pub struct Relation {
     /// Comment on the relation.
     pub description: Option<String>,
     /// Columns by name, in the relation's own order.
-    pub columns: indexmap::IndexMap<String, Column>,
+    pub columns: IndexMap<String, Column>,
     /// Columns of the primary key, in key order; for a view those of its base table, when all show.
     pub primary_key: Vec<String>,
     /// Whether this is a view or materialized view.
@@ -115,6 +127,25 @@ pub enum Link {
     },
 }
 
+impl Link {
+    /// The foreign key, when it is one alone.
+    pub fn key(&self) -> Option<&ForeignKey> {
+        match self {
+            Self::ManyToOne(key) | Self::OneToMany(key) | Self::OneToOne { key, .. } => Some(key),
+            Self::ManyToMany(_) | Self::Computed { .. } => None,
+        }
+    }
+
+    /// Whether at most one row is at the end.
+    pub fn is_to_one(&self) -> bool {
+        match self {
+            Self::ManyToOne(_) | Self::OneToOne { .. } => true,
+            Self::OneToMany(_) | Self::ManyToMany(_) => false,
+            Self::Computed { to_one, .. } => *to_one,
+        }
+    }
+}
+
 /// A foreign key seen from one of its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {
@@ -155,7 +186,7 @@ pub struct Function {
 }
 
 /// A parameter of a [`Function`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// Name; empty when it has none.
     pub name: String,
@@ -174,6 +205,9 @@ pub struct Returns {
     pub kind: ReturnKind,
     /// Whether it gives a set.
     pub is_set: bool,
+    /// Columns of a row and their types as in [`Column::data_type`], in order; none when the element
+    /// is no row, or a row (`record`) that the catalogue knows nothing about.
+    pub columns: IndexMap<String, String>,
 }
 
 /// Shape of one element of a function's result.
@@ -187,6 +221,31 @@ pub enum ReturnKind {
     Relation(QualifiedName),
     /// A row without a type of its own: `TABLE(…)`, OUT parameters, `record`.
     Record,
+}
+
+/// What a media type is produced from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HandlerTarget {
+    /// Rows of any shape (`anyelement`).
+    Any,
+    /// Rows of this relation.
+    Relation(QualifiedName),
+    /// The result of this function.
+    Function(QualifiedName),
+}
+
+/// A way to produce a media type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaHandler {
+    /// The media type it is asked for by: the name of a domain in lower case, or `*/*`.
+    pub media_type: String,
+    /// The media type it answers with; `application/octet-stream` for `*/*`.
+    pub content_type: String,
+    /// The aggregate that turns rows into the body; none when the target is a function whose result
+    /// is the body.
+    pub aggregate: Option<QualifiedName>,
+    /// Whether the domain is one over `bytea`, whose bytes are the body.
+    pub is_binary: bool,
 }
 
 /// A function's volatility as PostgreSQL declares it.

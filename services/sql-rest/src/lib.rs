@@ -1,2 +1,103 @@
-//! REST over PostgreSQL, compatible with PostgREST.
+//! REST over PostgreSQL, compatible with `PostgREST`.
+//!
+//! The core is pure: [`request`] turns a URL and headers into types, [`payload`] finds what a body
+//! gives, [`plan`] resolves every name against the [`catalog`], [`sql`] writes one statement.
+//!
+//! Around it: [`schema_cache`] keeps the catalogue current, [`jwt`] tells who is asking,
+//! [`session`] and [`transaction`] run the statement as that role, and [`response`]
+//! shapes the answer.
+
 pub mod catalog;
+pub mod config;
+pub mod error;
+mod fuzzy;
+pub mod jwt;
+pub mod media;
+pub mod options;
+pub mod payload;
+pub mod plan;
+pub mod quote;
+pub mod request;
+pub mod response;
+mod routes;
+pub mod schema_cache;
+pub mod session;
+pub mod sql;
+pub mod transaction;
+
+use axum::Router;
+use common::{
+    clock::Clock,
+    health::Health,
+    lifecycle::Lifecycle,
+    postgres::{InvalidTarget, Pool},
+    service::{App, Service},
+};
+
+use crate::{config::Config, schema_cache::SchemaCache};
+
+/// The service.
+#[derive(Debug)]
+pub struct SqlRest;
+
+/// What every request can reach. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    pool: Pool,
+    schema_cache: SchemaCache,
+    max_body_bytes: usize,
+}
+
+impl AppState {
+    /// Opens the pool and starts to load the schema cache.
+    pub fn start(
+        config: Config,
+        clock: Clock,
+        lifecycle: &Lifecycle,
+    ) -> Result<Self, InvalidTarget> {
+        let pool = Pool::new(&config.pool, lifecycle)?;
+        Ok(Self {
+            pool: pool.clone(),
+            max_body_bytes: config.max_body_bytes,
+            schema_cache: SchemaCache::start(config, pool, clock, lifecycle),
+        })
+    }
+
+    /// The schema cache.
+    pub fn schema_cache(&self) -> &SchemaCache {
+        &self.schema_cache
+    }
+
+    fn health(&self) -> Health {
+        let (pool, cache) = (self.pool.clone(), self.schema_cache.clone());
+        Health::new()
+            .require("postgres", move || {
+                let pool = pool.clone();
+                async move { pool.ping().await }
+            })
+            .require("schema_cache", move || std::future::ready(cache.check()))
+    }
+}
+
+/// All routes, without the process-wide layers.
+pub fn router(state: AppState) -> Router {
+    routes::router().with_state(state)
+}
+
+impl Service for SqlRest {
+    const NAME: &'static str = "sql-rest";
+    const PORT: u16 = 3000;
+    type Config = Config;
+
+    async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
+        let state = AppState::start(config, Clock::system(), lifecycle)?;
+        Ok(App {
+            health: state.health(),
+            router: router(state),
+        })
+    }
+
+    fn contract() -> utoipa::openapi::OpenApi {
+        utoipa::openapi::OpenApi::default()
+    }
+}

@@ -41,6 +41,8 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(config.acquire_timeout)
+            .idle_timeout(config.max_idle)
+            .max_lifetime(config.max_lifetime)
             .connect_lazy_with(options);
         let database = Self {
             pool,

@@ -1,14 +1,33 @@
-//! A bounded pool of wire-protocol connections.
+//! A bounded pool of connections, opened when first needed.
 
-use std::{str::FromStr, time::Duration};
-
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, TimeoutType,
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
-use secrecy::{ExposeSecret, SecretString};
-use tokio_postgres::{NoTls, error::DbError};
 
-use crate::config::Env;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+
+use crate::{config::Env, lifecycle::Lifecycle};
+
+use super::{
+    Connection, Failure, InvalidTarget, Target,
+    connect::{cancel, connect},
+};
+
+/// How often idle connections are looked through for ones to close.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+
+/// Statements each connection keeps prepared. They cost memory on both sides, and with user-made
+/// shapes of requests their number must have a bound.
+const CACHED_STATEMENTS: usize = 250;
 
 /// How to connect, and how much.
 #[derive(Clone, Debug)]
@@ -19,120 +38,227 @@ pub struct PoolConfig {
     pub max_connections: usize,
     /// Longest wait for a free connection.
     pub acquire_timeout: Duration,
+    /// How long a connection may stay unused.
+    pub max_idle: Duration,
+    /// How long a connection may live.
+    pub max_lifetime: Duration,
+    /// Statements each connection keeps prepared; none when zero.
+    pub cached_statements: usize,
 }
 
 impl PoolConfig {
     /// Reads the URL from `url_name` and leaves the rest at its defaults.
     pub fn from_env(env: &mut Env, url_name: &str) -> Self {
         let url = env.required(url_name);
-        if !url.is_empty() && tokio_postgres::Config::from_str(&url).is_err() {
-            env.problem(format!("{url_name} is not a PostgreSQL connection URL"));
+        if !url.is_empty()
+            && let Err(problem) = url.parse::<Target>()
+        {
+            env.problem(format!("{url_name} is not usable: {problem}"));
         }
+        Self::new(url)
+    }
+
+    /// The defaults for a URL.
+    pub fn new(url: impl Into<SecretString>) -> Self {
         Self {
-            url: SecretString::from(url),
+            url: url.into(),
             max_connections: 10,
             acquire_timeout: Duration::from_secs(10),
+            max_idle: Duration::from_mins(1),
+            max_lifetime: Duration::from_mins(30),
+            cached_statements: CACHED_STATEMENTS,
         }
     }
 }
 
-/// Why no answer came from the database.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// All connections stayed busy for the acquire timeout.
-    #[error("timed out waiting for a free database connection")]
-    Exhausted,
-    /// No connection can be made, or it was lost.
-    #[error("the database is unreachable")]
-    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database answered with an error.
-    #[error("the database refused the statement")]
-    Statement(#[source] tokio_postgres::Error),
-}
-
-impl Failure {
-    /// The database's own error, if it answered.
-    pub fn database(&self) -> Option<&DbError> {
-        match self {
-            Self::Statement(error) => error.as_db_error(),
-            Self::Unreachable(_) | Self::Exhausted => None,
-        }
-    }
-}
-
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Self {
-        let lost = match error.as_db_error() {
-            Some(answer) => is_farewell(answer),
-            None => error.is_closed() || has_io_source(&error),
-        };
-        if lost {
-            Self::Unreachable(Box::new(error))
-        } else {
-            Self::Statement(error)
-        }
-    }
-}
-
-/// Whether the server is going away or not there yet: class 08 (connection exceptions) and the
-/// shutdown and start-up conditions of class 57.
-fn is_farewell(answer: &DbError) -> bool {
-    let code = answer.code().code();
-    code.starts_with("08") || ["57P01", "57P02", "57P03"].contains(&code)
-}
-
-fn has_io_source(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
-}
-
-/// A bounded pool of connections, made when first needed. Cheap to clone.
+/// A bounded pool of connections. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Pool(deadpool_postgres::Pool);
+pub struct Pool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    target: Target,
+    config: PoolConfig,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Idle>>,
+    generation: AtomicU64,
+    lifecycle: Lifecycle,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    age: Age,
+    since: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Age {
+    born: Instant,
+    generation: u64,
+}
+
+/// A connection on loan. It goes back when dropped, unless it was left in the middle of something:
+/// then the server is told to cancel that, and the connection is closed.
+#[derive(Debug)]
+pub struct Lease {
+    /// Present until dropped.
+    connection: Option<Connection>,
+    age: Age,
+    pool: Pool,
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Pool {
     /// A pool; connects to nothing yet.
-    pub fn new(config: &PoolConfig) -> anyhow::Result<Self> {
-        let mut target = tokio_postgres::Config::from_str(config.url.expose_secret())?;
-        target
-            .connect_timeout(Duration::from_secs(5))
-            .keepalives_idle(Duration::from_secs(30))
-            .tcp_user_timeout(Duration::from_secs(30));
-        let manager = Manager::from_config(
-            target,
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
-        let pool = deadpool_postgres::Pool::builder(manager)
-            .max_size(config.max_connections)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(config.acquire_timeout))
-            .create_timeout(Some(config.acquire_timeout))
-            .build()?;
-        Ok(Self(pool))
+    pub fn new(config: &PoolConfig, lifecycle: &Lifecycle) -> Result<Self, InvalidTarget> {
+        let pool = Self(Arc::new(Inner {
+            target: config.url.expose_secret().parse()?,
+            config: config.clone(),
+            permits: Arc::new(Semaphore::new(config.max_connections)),
+            idle: Mutex::default(),
+            generation: AtomicU64::new(0),
+            lifecycle: lifecycle.clone(),
+        }));
+        let reaped = pool.clone();
+        lifecycle.spawn_until_stop("connection reaper", async move {
+            loop {
+                tokio::time::sleep(REAP_EVERY).await;
+                reaped.close_expired();
+            }
+        });
+        Ok(pool)
     }
 
-    /// A connection of one's own until it is dropped.
-    pub async fn get(&self) -> Result<Object, Failure> {
-        self.0.get().await.map_err(|error| match error {
-            PoolError::Timeout(TimeoutType::Wait) => Failure::Exhausted,
-            other => Failure::Unreachable(Box::new(other)),
-        })
+    /// A connection of one's own, waiting for a free one if need be.
+    pub async fn acquire(&self) -> Result<Lease, Failure> {
+        if let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned()
+            && let Some(idle) = self.take_idle()
+        {
+            return Ok(self.lend(idle.connection, idle.age, permit));
+        }
+        timeout(self.0.config.acquire_timeout, self.wait())
+            .await
+            .unwrap_or(Err(Failure::PoolTimeout))
+    }
+
+    /// A new connection outside the pool, for listening.
+    pub async fn connect_apart(&self) -> Result<Connection, Failure> {
+        connect(&self.0.target, self.0.config.cached_statements).await
+    }
+
+    /// Has every connection prepare its statements anew, because tables changed.
+    pub fn forget_statements(&self) {
+        self.0.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Asks the database for a sign of life; the text tells what is wrong and holds no secret.
     pub async fn ping(&self) -> Result<(), String> {
-        let connection = self.get().await.map_err(|error| error.to_string())?;
-        connection
-            .simple_query("")
-            .await
-            .map_err(|_| "the database does not answer".to_owned())?;
-        Ok(())
+        let away = |_| "the database does not answer".to_owned();
+        let mut lease = self.acquire().await.map_err(away)?;
+        lease.run(&[]).await.map(drop).map_err(away)
     }
 
-    /// Closes idle connections and refuses new ones.
-    pub fn close(&self) {
-        self.0.close();
+    async fn wait(&self) -> Result<Lease, Failure> {
+        let permit = Arc::clone(&self.0.permits).acquire_owned().await;
+        // The semaphore is never closed.
+        let permit = permit.map_err(|_| Failure::PoolTimeout)?;
+        if let Some(idle) = self.take_idle() {
+            return Ok(self.lend(idle.connection, idle.age, permit));
+        }
+        let age = Age {
+            born: Instant::now(),
+            generation: self.0.generation.load(Ordering::Acquire),
+        };
+        let connection = connect(&self.0.target, self.0.config.cached_statements).await?;
+        Ok(self.lend(connection, age, permit))
+    }
+
+    /// The connection used last, so that the others can grow old and go.
+    fn take_idle(&self) -> Option<Idle> {
+        loop {
+            let idle = self.idle().pop()?;
+            if idle.age.born.elapsed() < self.0.config.max_lifetime && idle.connection.is_reusable()
+            {
+                return Some(idle);
+            }
+        }
+    }
+
+    fn lend(
+        &self,
+        mut connection: Connection,
+        mut age: Age,
+        permit: OwnedSemaphorePermit,
+    ) -> Lease {
+        let generation = self.0.generation.load(Ordering::Acquire);
+        if age.generation != generation {
+            connection.forget_statements();
+            age.generation = generation;
+        }
+        Lease {
+            connection: Some(connection),
+            age,
+            pool: self.clone(),
+            _permit: permit,
+        }
+    }
+
+    fn close_expired(&self) {
+        let config = &self.0.config;
+        let expired = {
+            let mut idle = self.idle();
+            idle.extract_if(.., |idle| {
+                idle.since.elapsed() >= config.max_idle
+                    || idle.age.born.elapsed() >= config.max_lifetime
+            })
+            .collect::<Vec<_>>()
+        };
+        drop(expired);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if let Some(key) = connection.running() {
+            let pool = self.pool.clone();
+            self.pool.0.lifecycle.spawn("cancel request", async move {
+                if let Err(error) = cancel(&pool.0.target, key).await {
+                    tracing::debug!(%error, "an abandoned statement could not be cancelled");
+                }
+                drop(connection);
+            });
+        } else if connection.is_idle() {
+            self.pool.idle().push(Idle {
+                connection,
+                age: self.age,
+                since: Instant::now(),
+            });
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("only dropping takes it"))
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection
+            .as_mut()
+            .unwrap_or_else(|| unreachable!("only dropping takes it"))
     }
 }

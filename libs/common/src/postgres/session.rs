@@ -1,9 +1,8 @@
-//! Running a statement as somebody: role and settings for exactly one transaction.
+//! Running as somebody: role and settings for exactly one transaction.
 
-use postgres_types::ToSql;
-use tokio_postgres::Row;
+use std::borrow::Cow;
 
-use super::{Failure, Pool};
+use super::{Failure, Param, Pool, Row, Statement};
 
 /// Whether a transaction may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,13 +13,13 @@ pub enum Access {
     ReadWrite,
 }
 
-impl Access {
-    fn begin(self) -> &'static str {
-        match self {
-            Self::ReadOnly => "begin read only",
-            Self::ReadWrite => "begin",
-        }
-    }
+/// How a transaction is isolated from others, where that is not the default way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// It sees the database as it was at its beginning.
+    RepeatableRead,
+    /// As if transactions ran one after the other.
+    Serializable,
 }
 
 /// Settings that hold for one transaction: `role`, `request.jwt.claims` and the like.
@@ -30,63 +29,129 @@ impl Access {
 #[derive(Clone, Debug)]
 pub struct Session<'a> {
     access: Access,
-    settings: Vec<(&'a str, &'a str)>,
+    isolation: Option<Isolation>,
+    settings: Vec<(&'a str, Cow<'a, str>)>,
 }
 
+/// The setting that forbids writes in a transaction that has begun.
+const READ_ONLY: (&str, Cow<'static, str>) = ("transaction_read_only", Cow::Borrowed("on"));
+
 impl<'a> Session<'a> {
-    /// A transaction run as `role`. The connection's own role must be a member of it.
-    pub fn as_role(role: &'a str, access: Access) -> Self {
+    /// A transaction without settings.
+    pub fn new(access: Access) -> Self {
         Self {
             access,
-            settings: vec![("role", role)],
+            isolation: None,
+            settings: Vec::with_capacity(12),
         }
     }
 
-    /// Adds a setting.
+    /// A transaction run as `role`. The connection's own role must be a member of it.
+    pub fn as_role(role: &'a str, access: Access) -> Self {
+        Self::new(access).with("role", role)
+    }
+
+    /// Adds a setting; they are made in the order they are added.
     #[must_use]
-    pub fn with(mut self, name: &'a str, value: &'a str) -> Self {
-        self.settings.push((name, value));
+    pub fn with(mut self, name: &'a str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.set(name, value);
         self
     }
 
-    /// The statement that applies the settings, and its parameters.
-    fn statement(&self) -> (String, Vec<&(dyn ToSql + Sync)>) {
-        let calls = (0..self.settings.len())
-            .map(|index| format!("set_config(${}, ${}, true)", index * 2 + 1, index * 2 + 2))
-            .collect::<Vec<_>>();
-        let parameters = self
-            .settings
-            .iter()
-            .flat_map(|(name, value)| [name as &(dyn ToSql + Sync), value])
+    /// Adds a setting; they are made in the order they are added.
+    pub fn set(&mut self, name: &'a str, value: impl Into<Cow<'a, str>>) {
+        self.settings.push((name, value.into()));
+    }
+
+    /// Isolates the transaction in another than the default way.
+    pub fn isolate(&mut self, isolation: Option<Isolation>) {
+        self.isolation = isolation;
+    }
+
+    /// Whether the transaction must be begun with a statement, rather than by being sent.
+    pub fn needs_begin(&self) -> bool {
+        self.isolation.is_some()
+    }
+
+    /// The statement that begins the transaction.
+    pub fn begin(&self) -> &'static str {
+        use Isolation::{RepeatableRead, Serializable};
+        match (self.isolation, self.access) {
+            (None, Access::ReadWrite) => "begin",
+            (None, Access::ReadOnly) => "begin read only",
+            (Some(RepeatableRead), Access::ReadWrite) => "begin isolation level repeatable read",
+            (Some(RepeatableRead), Access::ReadOnly) => {
+                "begin isolation level repeatable read read only"
+            }
+            (Some(Serializable), Access::ReadWrite) => "begin isolation level serializable",
+            (Some(Serializable), Access::ReadOnly) => {
+                "begin isolation level serializable read only"
+            }
+        }
+    }
+
+    /// The statement that makes the settings, and its parameters. In a transaction that was not
+    /// begun with a statement, it forbids writes too.
+    pub fn settings(&self, begun: bool) -> (String, Vec<Param<'_>>) {
+        let read_only = (!begun && self.access == Access::ReadOnly).then_some(&READ_ONLY);
+        let settings = read_only.into_iter().chain(&self.settings);
+        let params: Vec<Param<'_>> = settings
+            .flat_map(|(name, value)| [Param::text(name), Param::text(value)])
             .collect();
-        (format!("select {}", calls.join(", ")), parameters)
+        let calls: Vec<String> = (1..params.len())
+            .step_by(2)
+            .map(|number| format!("set_config(${number}, ${}, true)", number + 1))
+            .collect();
+        (format!("select {}", calls.join(", ")), params)
     }
 }
 
 impl Pool {
     /// Runs one statement in a transaction of its own, as the session says: one round trip.
-    ///
-    /// Everything is sent at once. When a step fails PostgreSQL skips the rest, and the final
-    /// `commit` of a failed transaction rolls it back.
     pub async fn run(
         &self,
         session: &Session<'_>,
         sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        params: &[Param<'_>],
     ) -> Result<Vec<Row>, Failure> {
-        let connection = self.get().await?;
-        let (settings_sql, settings) = session.statement();
-        let settings_statement = connection.prepare_cached(&settings_sql).await?;
-        let statement = connection.prepare_cached(sql).await?;
-        // All four are queued before the first await, so a caller that goes away leaves a
-        // transaction that ends by itself.
-        let ((), _, rows, ()) = tokio::try_join!(
-            biased;
-            connection.batch_execute(session.access.begin()),
-            connection.query(&settings_statement, &settings),
-            connection.query(&statement, parameters),
-            connection.batch_execute("commit"),
-        )?;
-        Ok(rows)
+        let begun = session.needs_begin();
+        let (set_up, set_up_params) = session.settings(begun);
+        let statements = [
+            begun.then(|| Statement::kept(session.begin(), &[])),
+            Some(Statement::kept(&set_up, &set_up_params)),
+            Some(Statement::kept(sql, params)),
+            begun.then(|| Statement::kept("commit", &[])),
+        ];
+        let batch: Vec<Statement<'_>> = statements.into_iter().flatten().collect();
+        let mut outcomes = self.acquire().await?.run(&batch).await?;
+        let main = 1 + usize::from(begun);
+        Ok(outcomes.swap_remove(main).rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_made_in_order_and_as_parameters() {
+        let session = Session::as_role("anon", Access::ReadWrite).with("a.b", "it's");
+        let (sql, params) = session.settings(false);
+        let expected = "select set_config($1, $2, true), set_config($3, $4, true)";
+        assert_eq!(sql, expected);
+        let texts = ["role", "anon", "a.b", "it's"].map(Param::text);
+        assert_eq!(params, texts);
+    }
+
+    #[test]
+    fn writes_are_forbidden_in_either_form_of_a_transaction() {
+        let mut session = Session::new(Access::ReadOnly);
+        let (_, params) = session.settings(false);
+        assert_eq!(params, ["transaction_read_only", "on"].map(Param::text));
+        assert!(!session.needs_begin());
+        session.isolate(Some(Isolation::Serializable));
+        assert!(session.needs_begin());
+        let expected = "begin isolation level serializable read only";
+        assert_eq!(session.begin(), expected);
     }
 }

@@ -1,4 +1,5 @@
 //! What needs a process of its own or a socket.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod postgres;
 mod spans;

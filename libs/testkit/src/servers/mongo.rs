@@ -77,7 +77,7 @@ impl Mongo {
     }
 
     /// A connection string.
-    pub fn url(&self) -> String {
+    pub fn uri(&self) -> String {
         format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port())
     }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postgres_protocol::password::scram_sha_256;
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
@@ -21,6 +22,9 @@ use super::{
 
 /// The superuser of every cluster made here.
 pub const SUPERUSER: &str = "postgres";
+
+/// What cannot stand for itself in a part of a URL.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// Who may connect: everybody with a password by TCP, the server's own account by socket.
 const HBA: &str = "\
@@ -95,10 +99,10 @@ impl Postgres {
 
     /// A URL for `role` and `database`.
     pub fn url_for(&self, role: &str, password: &str, database: &str) -> String {
-        format!(
-            "postgres://{role}:{password}@127.0.0.1:{}/{database}",
-            self.port()
-        )
+        let [role, password, database] =
+            [role, password, database].map(|part| utf8_percent_encode(part, ESCAPED));
+        let port = self.port();
+        format!("postgres://{role}:{password}@127.0.0.1:{port}/{database}")
     }
 
     /// A URL for the superuser and `database`.
@@ -119,6 +123,11 @@ impl Postgres {
     /// Where the data is.
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// What the server has logged since it was first started.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.log_file())?)
     }
 
     /// A connection as superuser that needs no password, by Unix socket.
@@ -225,12 +234,16 @@ impl Postgres {
             ],
             user: self.user,
             directory: runtime,
-            log: runtime.join("postgres.log"),
+            log: self.log_file(),
             handed_over,
             last_signal: Signal::Quit,
         }
         .start()
         .context("PostgreSQL cannot be started")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.runtime.path().join("postgres.log")
     }
 
     /// The configuration file. `alter system` has the last word, as on any server.

@@ -163,10 +163,8 @@ async fn a_persistent_postgres_keeps_its_data_and_takes_a_new_password() {
     server.stop().await.unwrap();
     drop(server);
 
-    let server = Postgres::start(options("second")).await.unwrap();
-    let client = connect(&server.url_for("postgres", "second", "postgres"))
-        .await
-        .unwrap();
+    let server = Postgres::start(options("se/co@nd%")).await.unwrap();
+    let client = connect(&server.url("postgres")).await.unwrap();
     client.query("select * from things", &[]).await.unwrap();
 }
 

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::types;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
@@ -88,7 +89,7 @@ pub async fn sign_up(
 
 async fn anonymously(state: &AppState, data: Members, origin: &Origin) -> Result<Response> {
     let now = state.now();
-    let mut user = new_user(state, origin);
+    let mut user = new_user(state, origin, now);
     user.is_anonymous = true;
     user.raw_app_meta_data = Some(types::Json(Members::new()));
     user.raw_user_meta_data = Some(types::Json(data));
@@ -137,7 +138,7 @@ async fn with_contact(
             locked.ok_or_else(|| anyhow::anyhow!("the user is gone"))?
         }
         None => {
-            let mut user = new_user(state, origin);
+            let mut user = new_user(state, origin, now);
             user.encrypted_password = Some(hash.to_owned());
             accounts::create(&mut tx, user, contact, data, now).await?
         }
@@ -193,20 +194,21 @@ fn repeated(
         let message = "User already registered";
         return Err(Error::unprocessable(code::USER_ALREADY_EXISTS, message));
     }
-    let mut user = new_user(state, origin);
+    let now = state.now();
+    let mut user = new_user(state, origin, now);
     let data = crate::user::merge(data, accounts::identity_data(user.id, contact));
     user.raw_user_meta_data = Some(types::Json(data));
     match contact {
         Contact::Email(email) => user.email = Some(email.clone()),
         Contact::Phone(phone) => user.phone = Some(phone.clone()),
     }
-    let decoy = UserView::decoy(user, contact.provider(), state.now());
+    let decoy = UserView::decoy(user, contact.provider(), now);
     Ok(Json(decoy).into_response())
 }
 
-fn new_user(state: &AppState, origin: &Origin) -> User {
+fn new_user(state: &AppState, origin: &Origin, now: OffsetDateTime) -> User {
     let role = &state.config().jwt.default_role;
-    User::new(audience(state, origin), role, state.now())
+    User::new(audience(state, origin), role, now)
 }
 
 fn audience<'a>(state: &'a AppState, origin: &'a Origin) -> &'a str {

@@ -19,9 +19,12 @@ async fn refused_with(service: &Fixture, token: &str, code: &str, message: &str)
     refused(request, 400, code, message).await;
 }
 
-async fn refreshed(service: &Fixture, token: &Value) -> Value {
-    let token = token["refresh_token"].as_str().unwrap();
-    service.refresh(token).await.expect(StatusCode::OK).json()
+async fn refreshed(service: &Fixture, tokens: &Value) -> Value {
+    service
+        .refresh(text(tokens, "refresh_token"))
+        .await
+        .expect(StatusCode::OK)
+        .json()
 }
 
 #[tokio::test]

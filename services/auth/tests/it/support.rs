@@ -175,9 +175,8 @@ impl Fixture {
 
 /// A member that is a text.
 pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("{name} in {value}"))
+    let text = value[name].as_str();
+    text.expect("a member that is a text")
 }
 
 /// The access token of a token answer.

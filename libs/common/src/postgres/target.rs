@@ -1,0 +1,151 @@
+//! Where the database is and who we are there.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use tokio_postgres::config::{Host, SslMode};
+
+const DEFAULT_PORT: u16 = 5432;
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A parsed connection string. Debug output shows no password.
+#[derive(Clone, Default)]
+pub struct Target {
+    config: tokio_postgres::Config,
+}
+
+/// One place where a server may listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    Tcp(String, u16),
+    Unix(PathBuf),
+}
+
+/// A connection string that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTarget {
+    /// It is written in another way.
+    #[error("it is not a PostgreSQL connection string")]
+    Syntax,
+    /// It wants an encrypted connection, which there is not.
+    #[error("it asks for TLS, which is not supported: use a local network or a tunnel")]
+    Tls,
+}
+
+impl Target {
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        let hosts = self.config.get_hosts();
+        let ports = self.config.get_ports();
+        let port = |index: usize| {
+            let port = ports.get(index).or_else(|| ports.first());
+            port.copied().unwrap_or(DEFAULT_PORT)
+        };
+        if hosts.is_empty() {
+            return vec![Address::Tcp("localhost".to_owned(), port(0))];
+        }
+        let address = |(index, host): (usize, &Host)| match host {
+            Host::Tcp(name) => Address::Tcp(name.clone(), port(index)),
+            Host::Unix(folder) => Address::Unix(folder.join(format!(".s.PGSQL.{}", port(index)))),
+        };
+        hosts.iter().enumerate().map(address).collect()
+    }
+
+    pub(super) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or("postgres")
+    }
+
+    pub(super) fn password(&self) -> Option<&[u8]> {
+        self.config.get_password()
+    }
+
+    pub(super) fn connect_timeout(&self) -> Duration {
+        let given = self.config.get_connect_timeout().copied();
+        given.unwrap_or(DEFAULT_CONNECT_TIMEOUT)
+    }
+
+    /// Parameters of the start-up message.
+    pub(super) fn parameters(&self) -> Vec<(&str, &str)> {
+        let name = self.config.get_application_name().unwrap_or("ferrobase");
+        let mut parameters = vec![
+            ("client_encoding", "UTF8"),
+            ("application_name", name),
+            ("user", self.user()),
+        ];
+        parameters.extend(self.config.get_dbname().map(|name| ("database", name)));
+        parameters.extend(self.config.get_options().map(|text| ("options", text)));
+        parameters
+    }
+}
+
+impl FromStr for Target {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Modes that verify are unknown to the parser.
+        if text.contains("sslmode=verify") {
+            return Err(InvalidTarget::Tls);
+        }
+        let config: tokio_postgres::Config = text.parse().map_err(|_| InvalidTarget::Syntax)?;
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(InvalidTarget::Tls);
+        }
+        Ok(Self { config })
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("addresses", &self.addresses())
+            .field("user", &self.user())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> Target {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let target = target("postgres://me:hunter2@db:5433/app");
+        assert!(!format!("{target:?}").contains("hunter2"));
+        assert_eq!(target.addresses(), [Address::Tcp("db".to_owned(), 5433)]);
+    }
+
+    #[test]
+    fn a_wish_for_encryption_is_not_ignored() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let text = format!("postgres://me@db/app?sslmode={mode}");
+            assert_eq!(
+                text.parse::<Target>().err(),
+                Some(InvalidTarget::Tls),
+                "{mode}"
+            );
+        }
+        assert_eq!(
+            "nonsense".parse::<Target>().err(),
+            Some(InvalidTarget::Syntax)
+        );
+    }
+
+    #[test]
+    fn a_folder_as_host_means_a_unix_socket() {
+        let target = target("postgres://me@%2Frun%2Fpg/app");
+        let socket = PathBuf::from("/run/pg/.s.PGSQL.5432");
+        assert_eq!(target.addresses(), [Address::Unix(socket)]);
+    }
+
+    #[test]
+    fn several_hosts_are_all_candidates() {
+        let target = target("host=a,b port=1,2 user=me");
+        let expected = [
+            Address::Tcp("a".to_owned(), 1),
+            Address::Tcp("b".to_owned(), 2),
+        ];
+        assert_eq!(target.addresses(), expected);
+    }
+}

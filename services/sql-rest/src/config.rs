@@ -1,0 +1,180 @@
+//! Everything the service can be told.
+//!
+//! Variables are named as in `PostgREST`. Those of [`Settings`] can be given in the database too and
+//! change while the service runs; the rest is read once.
+
+mod given;
+mod settings;
+
+use common::{
+    config::{Env, FromEnv},
+    postgres::PoolConfig,
+};
+
+pub use self::{
+    given::Given,
+    settings::{OpenApiMode, Settings, TransactionEnd},
+};
+
+/// Longest request body, unless configured.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// Configuration of the service.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the database is, how many connections to make, and for how long.
+    pub pool: PoolConfig,
+    /// The channel that announces changes, if it is listened to.
+    pub channel: Option<String>,
+    /// Whether settings can come from the database.
+    pub settings_in_database: bool,
+    /// A function to call before settings are read from the database.
+    pub pre_config: Option<String>,
+    /// Verified tokens to remember.
+    pub cached_tokens: usize,
+    /// Longest request body.
+    pub max_body_bytes: usize,
+    /// What can change while the service runs.
+    pub settings: Settings,
+    /// The texts the settings were read from; they hold where the database gives nothing.
+    pub given: Given,
+}
+
+impl FromEnv for Config {
+    fn from_env(env: &mut Env) -> Self {
+        let given = Given::from_env(env);
+        let (settings, problems) = Settings::read(&given);
+        for problem in problems {
+            env.problem(problem);
+        }
+        let listens = env.flag("PGRST_DB_CHANNEL_ENABLED", true);
+        Self {
+            pool: pool(env),
+            channel: listens.then(|| env.text("PGRST_DB_CHANNEL", "pgrst")),
+            settings_in_database: env.flag("PGRST_DB_CONFIG", true),
+            pre_config: env.optional("PGRST_DB_PRE_CONFIG"),
+            cached_tokens: env.parse("PGRST_JWT_CACHE_MAX_ENTRIES", 1000),
+            max_body_bytes: env.parse("SQL_REST_MAX_BODY_BYTES", MAX_BODY_BYTES),
+            settings,
+            given,
+        }
+    }
+}
+
+fn pool(env: &mut Env) -> PoolConfig {
+    let defaults = PoolConfig::from_env(env, "PGRST_DB_URI");
+    let keeps_statements = env.flag("PGRST_DB_PREPARED_STATEMENTS", true);
+    PoolConfig {
+        max_connections: env.parse("PGRST_DB_POOL", 10),
+        acquire_timeout: env.seconds("PGRST_DB_POOL_ACQUISITION_TIMEOUT", 10),
+        max_idle: env.seconds("PGRST_DB_POOL_MAX_IDLETIME", 30),
+        max_lifetime: env.seconds("PGRST_DB_POOL_MAX_LIFETIME", 1800),
+        cached_statements: if keeps_statements {
+            defaults.cached_statements
+        } else {
+            0
+        },
+        ..defaults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use common::config::load;
+
+    use super::*;
+
+    const URI: (&str, &str) = ("PGRST_DB_URI", "postgres://authenticator:hunter2@db/app");
+
+    fn config(pairs: &[(&str, &str)]) -> Result<Config, String> {
+        let pairs = pairs.iter().copied().chain([URI]);
+        load(&mut Env::from_pairs(pairs)).map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn little_has_to_be_said() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.pool.max_connections, 10);
+        assert_eq!(config.pool.acquire_timeout, Duration::from_secs(10));
+        assert_eq!(config.channel.as_deref(), Some("pgrst"));
+        let settings = &config.settings;
+        assert_eq!(settings.core.schemas, ["public"]);
+        assert_eq!(settings.extra_search_path, ["public"]);
+        assert_eq!(settings.anonymous_role.as_deref(), Some("anon"));
+        assert!(settings.keys.is_none());
+    }
+
+    #[test]
+    fn lists_may_be_empty_where_that_means_something() {
+        let empty = [
+            ("PGRST_DB_EXTRA_SEARCH_PATH", ""),
+            ("PGRST_DB_ANON_ROLE", ""),
+        ];
+        let settings = config(&empty).unwrap().settings;
+        assert!(settings.extra_search_path.is_empty());
+        assert_eq!(settings.anonymous_role, None);
+    }
+
+    #[test]
+    fn the_shared_secret_stands_in_for_our_own() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let settings = config(&[("JWT_SECRET", secret)]).unwrap().settings;
+        assert!(settings.keys.is_some());
+    }
+
+    #[test]
+    fn all_mistakes_are_named_and_no_secret_is() {
+        let message = config(&[
+            ("PGRST_JWT_SECRET", "hunter2"),
+            ("PGRST_DB_TX_END", "never"),
+            ("PGRST_DB_SCHEMAS", "api, pg_catalog"),
+            ("PGRST_JWT_ROLE_CLAIM_KEY", "role"),
+            ("PGRST_DB_MAX_ROWS", "many"),
+        ])
+        .unwrap_err();
+        for name in [
+            "JWT_SECRET",
+            "DB_TX_END",
+            "pg_catalog",
+            "ROLE_CLAIM",
+            "MAX_ROWS",
+        ] {
+            assert!(message.contains(name), "{name}: {message}");
+        }
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let config = config(&[("PGRST_JWT_SECRET", secret)]).unwrap();
+        let shown = format!("{config:?}");
+        assert!(
+            !shown.contains(secret) && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn the_database_has_the_last_word_on_settings() {
+        let config = config(&[("PGRST_DB_SCHEMAS", "api"), ("PGRST_DB_MAX_ROWS", "5")]).unwrap();
+        let given = config
+            .given
+            .overlaid([("db_schemas".to_owned(), "a, b".to_owned())]);
+        let (settings, problems) = Settings::read(&given);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(settings.core.schemas, ["a", "b"]);
+        assert_eq!(settings.core.max_rows, Some(5));
+    }
+
+    #[test]
+    fn settings_of_the_application_are_passed_on() {
+        let settings = config(&[("PGRST_APP_SETTINGS_GREETING", "hi")])
+            .unwrap()
+            .settings;
+        let expected = [("app.settings.GREETING".to_owned(), "hi".to_owned())];
+        assert_eq!(settings.app, expected);
+    }
+}

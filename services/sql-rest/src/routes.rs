@@ -1,0 +1,203 @@
+//! HTTP: from request to answer.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    response::Response,
+    routing::any,
+};
+use bytes::Bytes;
+use common::context::RequestContext;
+use http::{header::AUTHORIZATION, request::Parts};
+
+use crate::{
+    AppState,
+    catalog::Catalog,
+    config::TransactionEnd,
+    error::Error,
+    jwt::Identity,
+    media::MediaType,
+    payload::Payload,
+    plan::{self, Access, QueryPlan, Source, write::WriteKind},
+    request::{Action, ApiRequest, Incoming, prefer},
+    response,
+    schema_cache::Snapshot,
+    session::{self, Context},
+    sql,
+    transaction::{self, End, Work},
+};
+
+/// All paths lead to one handler, which reads them itself; they are named for metrics alone.
+pub(crate) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/", any(handle))
+        .route("/{relation}", any(handle))
+        .route("/rpc/{function}", any(handle))
+        .fallback(handle)
+}
+
+/// Why a request is not answered.
+enum Refusal {
+    Error(Error),
+    TooLarge,
+}
+
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+async fn handle(State(state): State<AppState>, request: Request) -> Response {
+    let snapshot = state.schema_cache.snapshot();
+    let (parts, body) = request.into_parts();
+    match serve(&state, &snapshot, &parts, body).await {
+        Ok(response) => response,
+        Err(Refusal::TooLarge) => response::too_large(),
+        Err(Refusal::Error(error)) => {
+            log(&error);
+            response::failure(&error, snapshot.settings.verbosity)
+        }
+    }
+}
+
+async fn serve(
+    state: &AppState,
+    snapshot: &Snapshot,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let authorization = parts.headers.get(AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let identity = snapshot.authenticator.identify(authorization)?;
+    if let Some(context) = RequestContext::current()
+        && !identity.subject.is_empty()
+    {
+        context.set_user(&identity.subject);
+    }
+    let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
+    let incoming = Incoming {
+        method: &parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+    };
+    let request = ApiRequest::parse(&incoming, &snapshot.settings.core)?;
+    match request.action {
+        Action::Info => Ok(response::options(&plan::allow(&request, catalog)?)),
+        Action::Inspect { .. } => Err(Error::RootDisabled.into()),
+        Action::Read { .. }
+        | Action::Insert
+        | Action::Update
+        | Action::Upsert
+        | Action::Delete
+        | Action::Call(_) => {
+            let body = read_body(&request, body, state.max_body_bytes).await?;
+            let exchange = Exchange {
+                state,
+                snapshot,
+                catalog,
+                parts,
+                identity: &identity,
+                request: &request,
+            };
+            Ok(exchange.query(&body).await?)
+        }
+    }
+}
+
+async fn read_body(request: &ApiRequest, body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    if request.action.takes_body() {
+        to_bytes(body, limit).await.map_err(|_| Refusal::TooLarge)
+    } else {
+        Ok(Bytes::new())
+    }
+}
+
+/// A request that runs a statement, and everything known about it.
+struct Exchange<'a> {
+    state: &'a AppState,
+    snapshot: &'a Snapshot,
+    catalog: &'a Catalog,
+    parts: &'a Parts,
+    identity: &'a Arc<Identity>,
+    request: &'a ApiRequest,
+}
+
+impl Exchange<'_> {
+    async fn query(&self, body: &Bytes) -> Result<Response, Error> {
+        let settings = &self.snapshot.settings;
+        let payload = Payload::inspect(body, self.request)?;
+        let plan = QueryPlan::new(self.request, payload, self.catalog, &settings.core)?;
+        let statement = sql::statement(&plan);
+        let estimate = sql::estimate(&plan);
+        let context = self.context(&plan);
+        let session = session::session(&context, settings, &self.snapshot.roles);
+        let pre_request = settings.pre_request.as_ref().map(session::call);
+        let work = Work {
+            statement: &statement,
+            is_write: matches!(plan.source, Source::Write(_)),
+            estimate: estimate.as_ref(),
+            pre_request: pre_request.as_deref(),
+            end: self.end(&plan),
+        };
+        let check = |rows| plan.check(rows);
+        let answered = transaction::run(&self.state.pool, &session, &work, check).await;
+        let is_known = settings.anonymous_role.as_ref() != Some(&self.identity.role);
+        let answer = answered.map_err(|failure| failure.into_error(is_known))?;
+        response::answer(self.request, &plan, answer, settings.core.max_rows)
+    }
+
+    fn context<'b>(&'b self, plan: &'b QueryPlan) -> Context<'b> {
+        Context {
+            identity: self.identity,
+            method: &self.parts.method,
+            path: self.parts.uri.path(),
+            headers: &self.parts.headers,
+            schema: &self.request.schema,
+            access: plan.access,
+            timezone: self.request.preferences.timezone.as_deref(),
+            function_settings: match &plan.source {
+                Source::Call(call) => &call.function.settings,
+                Source::Read(_) | Source::Write(_) => &[],
+            },
+        }
+    }
+
+    fn end(&self, plan: &QueryPlan) -> End {
+        let settings = &self.snapshot.settings;
+        let preferred = self.request.preferences.transaction;
+        let preferred = preferred.filter(|_| settings.core.tx_override);
+        let rolls_back = match preferred {
+            Some(prefer::TransactionEnd::Rollback) => true,
+            Some(prefer::TransactionEnd::Commit) => false,
+            None => settings.transaction_end == TransactionEnd::Rollback,
+        };
+        if rolls_back {
+            End::Rollback
+        } else if plan.access == Access::ReadWrite && decides_by_rows(plan) {
+            End::CommitIf
+        } else {
+            End::Commit
+        }
+    }
+}
+
+/// Whether the number of rows decides about the commit.
+fn decides_by_rows(plan: &QueryPlan) -> bool {
+    let replaces_one =
+        matches!(&plan.source, Source::Write(write) if write.kind == WriteKind::Upsert);
+    replaces_one || plan.max_affected.is_some() || matches!(plan.media, MediaType::Singular { .. })
+}
+
+/// Logs what is not the client's fault.
+fn log(error: &Error) {
+    if error.status().is_server_error() {
+        tracing::error!(error = %error, error.code = error.code(), "request failed");
+    } else {
+        tracing::debug!(error.code = error.code(), "request refused");
+    }
+}

@@ -1,0 +1,98 @@
+//! Settings kept in the database: those of the service, and those of the roles it takes on.
+
+use std::collections::HashMap;
+
+use common::postgres::{Connection, Failure, Isolation, Param, Statement};
+
+use crate::{config::Given, quote, session::parse_isolation};
+
+/// What comes before the names of the service's own settings.
+const PREFIX: &str = "pgrst.";
+
+/// Settings made with `alter role … set`, by role.
+#[derive(Clone, Debug, Default)]
+pub struct RoleSettings(HashMap<String, RoleSetting>);
+
+#[derive(Clone, Debug, Default)]
+struct RoleSetting {
+    isolation: Option<Isolation>,
+    others: Vec<(String, String)>,
+}
+
+/// The setting that says how transactions are isolated.
+pub const ISOLATION: &str = "default_transaction_isolation";
+
+impl RoleSettings {
+    /// How transactions of a role are isolated, unless in the default way.
+    pub fn isolation(&self, role: &str) -> Option<Isolation> {
+        self.0.get(role)?.isolation
+    }
+
+    /// The other settings of a role.
+    pub fn of(&self, role: &str) -> &[(String, String)] {
+        self.0
+            .get(role)
+            .map(|role| role.others.as_slice())
+            .unwrap_or_default()
+    }
+
+    fn add(&mut self, role: &str, name: &str, value: &str) {
+        let role = self.0.entry(role.to_owned()).or_default();
+        if name == ISOLATION {
+            role.isolation = parse_isolation(value);
+        } else {
+            role.others.push((name.to_owned(), value.to_owned()));
+        }
+    }
+}
+
+/// Settings of the roles that our own role is a member of, as far as we may make them.
+pub(super) async fn of_roles(connection: &mut Connection) -> Result<RoleSettings, Failure> {
+    let mut settings = RoleSettings::default();
+    let sql = include_str!("roles.sql");
+    connection
+        .run_each(&[Statement::once(sql, &[])], |_, row| {
+            if let (Some(role), Some(name), Some(value)) = (row.text(0), row.text(1), row.text(2)) {
+                settings.add(role, name, value);
+            }
+        })
+        .await?;
+    Ok(settings)
+}
+
+/// The service's own settings: those of our role in this database win over those of our role, and
+/// these over what the function `pre_config` sets.
+pub(super) async fn of_database(
+    connection: &mut Connection,
+    pre_config: Option<&str>,
+) -> Result<Vec<(String, String)>, Failure> {
+    let names: Vec<String> = Given::names()
+        .map(|name| format!("{PREFIX}{name}"))
+        .collect();
+    let names = format!("{{{}}}", names.join(","));
+    let params = [Param::Text(names.as_bytes())];
+    let call = pre_config.map(call);
+    let mut batch = Vec::with_capacity(2);
+    batch.extend(call.as_deref().map(|sql| Statement::once(sql, &[])));
+    batch.push(Statement::once(include_str!("database.sql"), &params));
+    let mut found = Vec::new();
+    connection
+        .run_each(&batch, |_, row| {
+            if let (Some(name), Some(value)) = (row.text(0), row.text(1)) {
+                found.push((name.to_owned(), value.to_owned()));
+            }
+        })
+        .await?;
+    Ok(found)
+}
+
+fn call(function: &str) -> String {
+    let mut sql = "select from ".to_owned();
+    for (position, part) in function.splitn(2, '.').enumerate() {
+        if position > 0 {
+            sql.push('.');
+        }
+        quote::ident(&mut sql, part);
+    }
+    sql + "()"
+}

@@ -1,0 +1,8 @@
+//! The service against a real PostgreSQL.
+
+mod catalog;
+mod isolation;
+mod operation;
+mod requests;
+mod stack;
+mod tokens;
