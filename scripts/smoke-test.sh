@@ -147,7 +147,7 @@ accounts() {
 rows() {
     local post
     with_token "$ada" POST /rest/v1/posts --header 'Prefer: return=representation' "${json[@]}" \
-        '[{"title":"Smoke draft","body":"a"},{"title":"Smoke public","body":"b","published":true}]'
+        '[{"title":"Smoke draft","body":"a","published":false},{"title":"Smoke public","body":"b","published":true}]'
     expect 'ada writes two posts' 201 'Smoke draft' 'Smoke public' "$ada_id"
     post=$(field id)
     with_token "$ada" GET "/rest/v1/posts?select=title&author_id=eq.$ada_id&order=title" --header 'Prefer: count=exact'
