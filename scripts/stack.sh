@@ -19,7 +19,7 @@ start_stack() {
     chmod 711 "$STACK_HOME"
     trap stop_stack EXIT
 
-    GATEWAY_PORT=0 GATEWAY_ADMIN_PORT=0 GATEWAY_RATE_LIMIT_SCALE=1000000 \
+    GATEWAY_PORT=0 GATEWAY_ADMIN_LISTEN=off GATEWAY_RATE_LIMIT_SCALE=1000000 \
         "$ferrobase" --env-file "$STACK_HOME/.env" --data "$STACK_HOME/data" up \
         >"$STACK_HOME/up.log" 2>&1 &
     STACK_PID=$!

@@ -1,6 +1,7 @@
 // The stack under test, and clients of it. `scripts/e2e.sh` sets the variables.
 import { randomUUID } from 'node:crypto';
 import { createClient } from '@supabase/supabase-js';
+import ws from 'ws';
 
 const variable = (name) => {
   const value = process.env[name];
@@ -14,7 +15,11 @@ export const serviceKey = variable('FERROBASE_SERVICE_ROLE_KEY');
 
 // Every user has a client of their own, as in a browser of their own.
 export const client = (key = anonKey) =>
-  createClient(url, key, { auth: { autoRefreshToken: false, persistSession: false } });
+  createClient(url, key, {
+    auth: { autoRefreshToken: false, persistSession: false },
+    // Before version 22 Node has no WebSocket of its own.
+    realtime: { transport: ws },
+  });
 
 export const password = 'correct horse battery staple';
 

@@ -32,6 +32,11 @@ pub trait Problem: Error + Send + Sync + 'static {
             _ => Cow::Owned(self.to_string()),
         }
     }
+
+    /// What a program needs beyond the code; must hold nothing the caller may not see.
+    fn details(&self) -> Option<serde_json::Value> {
+        None
+    }
 }
 
 /// Any [`Problem`], ready to be returned from a handler.
@@ -45,43 +50,89 @@ impl<E: Problem> From<E> for ApiError {
 }
 
 /// The body of a failure: `{"success":false,"error":{…},"meta":{…}}`.
-#[derive(Serialize)]
-struct Envelope<'a> {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct FailureEnvelope {
+    /// Always false.
     success: bool,
-    error: Body<'a>,
-    meta: Meta<'a>,
+    error: FailureBody,
+    meta: FailureMeta,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    code: &'a str,
-    message: &'a str,
+/// What went wrong.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct FailureBody {
+    /// Stable and machine-readable.
+    code: Cow<'static, str>,
+    /// For people; may change.
+    message: Cow<'static, str>,
+    /// More for programs, where the code has more to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<serde_json::Value>,
 }
 
-#[derive(Serialize)]
-struct Meta<'a> {
-    request_id: &'a str,
+/// What is known about the request that failed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct FailureMeta {
+    /// Name of the request in all logs.
+    request_id: String,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Self(problem) = self;
         log(&*problem);
-        failure(problem.status(), problem.code(), &problem.public_message())
+        let body = FailureBody {
+            code: problem.code().into(),
+            message: problem.public_message(),
+            details: problem.details(),
+        };
+        body.into_response(problem.status())
+    }
+}
+
+impl FailureBody {
+    fn into_response(self, status: StatusCode) -> Response {
+        let context = RequestContext::current();
+        let envelope = FailureEnvelope {
+            success: false,
+            error: self,
+            meta: FailureMeta {
+                request_id: context.map_or_else(String::new, |context| context.id().to_owned()),
+            },
+        };
+        (status, crate::extract::Json(envelope)).into_response()
     }
 }
 
 /// A failure in the envelope, for places that have no [`Problem`].
 pub fn failure(status: StatusCode, code: &str, message: &str) -> Response {
-    let context = RequestContext::current();
-    let body = Envelope {
-        success: false,
-        error: Body { code, message },
-        meta: Meta {
-            request_id: context.as_deref().map_or("", RequestContext::id),
-        },
+    let body = FailureBody {
+        code: code.to_owned().into(),
+        message: message.to_owned().into(),
+        details: None,
     };
-    (status, crate::extract::Json(body)).into_response()
+    body.into_response(status)
+}
+
+/// The answer to a path that no route has; for [`axum::Router::fallback`].
+#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
+pub async fn route_not_found() -> Response {
+    failure(
+        StatusCode::NOT_FOUND,
+        "route_not_found",
+        "there is nothing at this path",
+    )
+}
+
+/// The answer to a method that a path does not have; for
+/// [`axum::Router::method_not_allowed_fallback`].
+#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
+pub async fn method_not_allowed() -> Response {
+    failure(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path does not have this method",
+    )
 }
 
 /// Logs a failure once, at the boundary: server faults with their sources, refusals quietly.

@@ -49,6 +49,25 @@ pub struct Success<T> {
     pagination: Option<Pagination>,
 }
 
+/// The body of a success: `{"success":true,"data":…,"meta":{…}}`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SuccessEnvelope<T> {
+    /// Always true.
+    success: bool,
+    data: T,
+    meta: SuccessMeta,
+}
+
+/// What is known about an answer.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SuccessMeta {
+    /// Name of the request in all logs.
+    request_id: String,
+    /// Present for lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<Pagination>,
+}
+
 /// Where a page lies in its list.
 #[derive(Clone, Debug, Default, Serialize, utoipa::ToSchema)]
 pub struct Pagination {
@@ -77,8 +96,13 @@ impl<T: Serialize> Success<T> {
 
     /// 201 with `data`.
     pub fn created(data: T) -> Self {
+        Self::with_status(StatusCode::CREATED, data)
+    }
+
+    /// `data` with a status of the caller's choice.
+    pub fn with_status(status: StatusCode, data: T) -> Self {
         Self {
-            status: StatusCode::CREATED,
+            status,
             ..Self::ok(data)
         }
     }
@@ -94,24 +118,12 @@ impl<T: Serialize> Success<T> {
 
 impl<T: Serialize> IntoResponse for Success<T> {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Envelope<'a, T> {
-            success: bool,
-            data: T,
-            meta: Meta<'a>,
-        }
-        #[derive(Serialize)]
-        struct Meta<'a> {
-            request_id: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            pagination: Option<Pagination>,
-        }
         let context = RequestContext::current();
-        let body = Envelope {
+        let body = SuccessEnvelope {
             success: true,
             data: self.data,
-            meta: Meta {
-                request_id: context.as_deref().map_or("", RequestContext::id),
+            meta: SuccessMeta {
+                request_id: context.map_or_else(String::new, |context| context.id().to_owned()),
                 pagination: self.pagination,
             },
         };

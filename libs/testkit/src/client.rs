@@ -1,5 +1,7 @@
 //! An HTTP client that reads responses to their end.
 
+use std::sync::Arc;
+
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{
@@ -15,10 +17,13 @@ use serde::Serialize;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::contract::Contract;
+
 /// Sends requests to a router without a socket, or to a server.
 #[derive(Clone, Debug)]
 pub struct Client {
     target: Target,
+    contract: Option<Arc<Contract>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +62,7 @@ impl Client {
     pub fn new(router: Router) -> Self {
         Self {
             target: Target::Router(router),
+            contract: None,
         }
     }
 
@@ -68,6 +74,15 @@ impl Client {
                 base: base.trim_end_matches('/').to_owned(),
                 connections: Box::new(connections),
             },
+            contract: None,
+        }
+    }
+
+    /// This client, failing at every response that `contract` does not know.
+    pub fn checked_by(self, contract: Contract) -> Self {
+        Self {
+            contract: Some(Arc::new(contract)),
+            ..self
         }
     }
 
@@ -161,7 +176,12 @@ impl RequestBuilder<'_> {
         *request.method_mut() = self.method;
         *request.uri_mut() = self.client.uri(&self.path).parse().expect("a URI");
         *request.headers_mut() = self.headers;
-        self.client.send(request).await
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.client.send(request).await;
+        if let Some(contract) = &self.client.contract {
+            contract.check(&method, &path, &response);
+        }
+        response
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod chaos;
 pub mod client;
+pub mod contract;
 pub mod jwt;
 pub mod mongo;
 pub mod postgres;
@@ -12,3 +13,4 @@ pub mod servers;
 pub mod wait;
 
 pub use client::Client;
+pub use contract::Contract;

@@ -134,18 +134,23 @@ impl Script {
     }
 
     async fn is_due(&self, transaction: &Transaction<'_>) -> anyhow::Result<bool> {
-        let (condition, what) = match self.rule {
-            Rule::Maintained { intact } => (intact, "checksum is distinct from md5($2) or not"),
-            Rule::Once { possible } => (possible, "checksum is null and $2 <> '' and"),
-        };
+        let (Rule::Maintained { intact: condition }
+        | Rule::Once {
+            possible: condition,
+        }) = self.rule;
         let query = format!(
-            "select {what} ({condition})
-               from (select $1) as script (name) left join ferrobase.scripts using (name)"
+            "select (select checksum = md5($2) from ferrobase.scripts where name = $1), {condition}"
         );
         let row = transaction
             .query_one(&query, &[&self.name, &self.sql])
             .await
             .with_context(|| format!("whether {}.sql is due", self.name))?;
-        Ok(row.get(0))
+        // Null when the script was never run.
+        let is_current: Option<bool> = row.get(0);
+        let holds: bool = row.get(1);
+        Ok(match self.rule {
+            Rule::Maintained { .. } => is_current != Some(true) || !holds,
+            Rule::Once { .. } => is_current.is_none() && holds,
+        })
     }
 }

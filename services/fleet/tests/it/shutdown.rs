@@ -43,7 +43,7 @@ async fn up(home: &Path) -> Running {
         .arg(home.join("data"))
         .arg("up")
         .env("GATEWAY_PORT", "0")
-        .env("GATEWAY_ADMIN_PORT", "0")
+        .env("GATEWAY_ADMIN_LISTEN", "off")
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()

@@ -52,7 +52,7 @@ impl Stack {
         let mongo = testkit::mongo::server().await;
         for (name, value) in [
             ("MONGO_URI", mongo.uri().as_str()),
-            ("GATEWAY_ADMIN_PORT", "0"),
+            ("GATEWAY_ADMIN_LISTEN", "off"),
             ("GATEWAY_RATE_LIMIT_SCALE", "1000"),
             ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
         ] {
