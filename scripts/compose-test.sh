@@ -109,12 +109,20 @@ check_containers() {
 
 query() { docker exec "$(container postgres)" psql -h /tmp -U postgres -Atqc "$1"; }
 
-# The process of the container ends as in a crash: the engine has no hand in it, so it restarts it.
+# kill_process CONTAINER: its process ends as in a crash; the engine has no hand in it, so it starts
+# the container again.
+crashes=0
+kill_process() {
+    kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$1")"
+    crashes=$((crashes + 1))
+}
+
+# crash SERVICE: kills its process and waits until everything is healthy again.
 crash() {
     local id began=$EPOCHREALTIME before _
     id=$(container "$1")
     before=$(docker inspect --format '{{.RestartCount}}' "$id")
-    kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$id")"
+    kill_process "$id"
     for _ in $(seq 100); do
         [[ $(docker inspect --format '{{.RestartCount}}' "$id") != "$before" ]] && break
         sleep 0.1
@@ -157,7 +165,7 @@ check_scaling() {
     done
     ((served > 0)) || fail 'the second copy gets no request'
     echo "the second copy answered $served requests"
-    kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$(container sql-rest 2)")"
+    kill_process "$(container sql-rest 2)"
     served=$(read_posts 200 || true)
     [[ $(awk '{ print $2 }' <<<"$served") == 200 ]] || fail "requests failed while a copy was down: $served"
     echo 'no request fails while a copy is down'
@@ -176,6 +184,12 @@ check_observability() {
 
 check_end() {
     step 'end'
+    # One more would be a crash that nobody asked for, out of memory for instance.
+    local restarts
+    restarts=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$(project)" |
+        xargs docker inspect --format '{{.RestartCount}} {{.Name}}' | grep -v '^0')
+    [[ $(awk '{ sum += $1 } END { print sum }' <<<"$restarts") == "$crashes" ]] ||
+        fail "$crashes processes were killed, but these restarted: $restarts"
     compose down --volumes --remove-orphans >"$work/down.log" 2>&1 || { cat "$work/down.log" >&2; exit 1; }
     local left
     left=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$(project)"

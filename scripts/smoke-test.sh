@@ -72,7 +72,10 @@ expect_not() {
 }
 
 # field NAME: the first value of that name in the last body.
-field() { grep -oE "\"$1\": ?(\"[^\"]*\"|[0-9]+)" "$work/body" | head -1 | sed -E 's/^"[^"]*": ?//; s/"//g'; }
+field() {
+    grep -oE "\"$1\": ?(\"[^\"]*\"|[0-9]+)" "$work/body" | head -1 | sed -E 's/^"[^"]*": ?//; s/"//g' ||
+        fail "no field $1 in the body"
+}
 
 clean_up() {
     local result=$? user
@@ -175,7 +178,7 @@ documents() {
     local base=/mongo/v1/collections/smoke_test/documents document
     with_token "$ada" POST "$base" "${json[@]}" '{"title":"Mine","n":1}'
     expect 'ada stores a document' 201 '"success":true' "$ada_id"
-    document=$(field id)
+    document=$(field _id)
     with_token "$ada" GET "$base/$document"
     expect 'and reads it back' 200 Mine
     with_token "$bob" GET "$base/$document"
