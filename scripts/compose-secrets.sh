@@ -30,6 +30,7 @@ for name in "${secrets[@]}"; do
         echo "compose-secrets: $name is neither in .env nor in $file" >&2
         exit 1
     fi
+    chmod 444 "$file"
     value[$name]=$(<"$file")
 done
 

@@ -87,6 +87,9 @@ start() {
         exit 1
     fi
     awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "healthy after %.1f s (goal: 30 s)\n", b - a }'
+    local moved
+    moved=$(scripts/resolve-ports.sh)
+    [[ -z $moved ]] || fail "a port that is our own counts as in use: $moved"
     scripts/smoke-test.sh
 }
 

@@ -7,12 +7,14 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/compose-lib.sh
 . scripts/compose-lib.sh
 
-ours=$(docker ps --filter "label=com.docker.compose.project=$(project)" --format '{{.Ports}}' 2>/dev/null || true)
+ours=" $(docker ps --quiet --filter "label=com.docker.compose.project=$(project)" 2>/dev/null |
+    xargs --no-run-if-empty docker inspect --format \
+        '{{range .NetworkSettings.Ports}}{{range .}}{{.HostPort}} {{end}}{{end}}' | tr '\n' ' ' || true) "
 taken=' '
 
 is_free() {
     [[ $taken != *" $1 "* ]] || return 1
-    [[ $ours == *":$1->"* ]] && return 0
+    [[ $ours == *" $1 "* ]] && return 0
     ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
