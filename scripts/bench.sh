@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Benchmarks: starts the stack on private data and runs every script in scripts/bench against it.
+# Benchmarks: starts the stack on private data and runs the scripts of scripts/bench that need it.
 # Prints ratios against a peer in the same run. Usage: bench.sh path/to/ferrobase [NAME…]
 set -euo pipefail
 ferrobase=$(realpath "${1:?usage: bench.sh path/to/ferrobase [NAME…]}")
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 command -v wrk >/dev/null || { echo "bench: wrk is missing; install it and run this again" >&2; exit 1; }
 start_stack "$ferrobase" bench
 names=("$@")
-((${#names[@]})) || names=(sql-rest gateway)
+((${#names[@]})) || names=(sql-rest gateway-overhead)
 for name in "${names[@]}"; do
     printf '\n== %s ==\n' "$name"
     "scripts/bench/$name.sh"

@@ -16,10 +16,14 @@ use crate::{
 pub enum Action {
     /// A sign-in.
     Login,
+    /// An invitation was accepted.
+    InviteAccepted,
     /// A sign-out.
     Logout,
     /// A new user.
     UserSignedUp,
+    /// A user was invited.
+    UserInvited,
     /// A user was removed.
     UserDeleted,
     /// A user was changed.
@@ -28,6 +32,10 @@ pub enum Action {
     UserConfirmationRequested,
     /// Somebody signed up with a user's address.
     UserRepeatedSignup,
+    /// A user wants to get in without a password.
+    UserRecoveryRequested,
+    /// A user was asked to prove to be there.
+    UserReauthenticateRequested,
     /// A password was changed.
     UserUpdatedPassword,
     /// A refresh token was used up.
@@ -51,6 +59,10 @@ impl Action {
         match self {
             Self::Login => ("login", "account"),
             Self::Logout => ("logout", "account"),
+            Self::InviteAccepted => ("invite_accepted", "account"),
+            Self::UserInvited => ("user_invited", "team"),
+            Self::UserRecoveryRequested => ("user_recovery_requested", "user"),
+            Self::UserReauthenticateRequested => ("user_reauthenticate_requested", "user"),
             Self::UserSignedUp => ("user_signedup", "team"),
             Self::UserDeleted => ("user_deleted", "team"),
             Self::UserModified => ("user_modified", "user"),

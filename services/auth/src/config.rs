@@ -21,6 +21,8 @@ pub struct Config {
     pub site_url: Url,
     /// Where clients reach this service.
     pub external_url: Url,
+    /// Other places that links may lead to, as patterns.
+    pub uri_allow_list: Vec<String>,
     /// Whether nobody can sign up.
     pub disable_signup: bool,
     /// Longest time a request may take.
@@ -58,13 +60,18 @@ pub struct Jwt {
 
 /// Ways to sign in.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct External {
     /// With an e-mail address.
     pub email: bool,
+    /// With a link or code sent by e-mail.
+    pub magic_link: bool,
     /// With a phone number.
     pub phone: bool,
     /// Without giving anything.
     pub anonymous_users: bool,
+    /// How long a code may wait for its exchange.
+    pub flow_state_expiry: Duration,
 }
 
 /// Mail.
@@ -78,8 +85,18 @@ pub struct Mailer {
     pub secure_email_change: bool,
     /// Digits of a one-time code.
     pub otp_length: usize,
+    /// How long a one-time token is good.
+    pub otp_expiry: Duration,
     /// Least time between two mails of one kind to one user.
     pub max_frequency: Duration,
+    /// The email service; without it mails are dropped.
+    pub email_url: Option<Url>,
+    /// What the email service knows us by.
+    pub email_token: Option<SecretString>,
+    /// Subjects that take the place of the templates' own.
+    pub subjects: Vec<(&'static str, String)>,
+    /// Where links of a template lead, if not to the verify endpoint.
+    pub url_paths: Vec<(&'static str, String)>,
 }
 
 /// Text messages.
@@ -96,6 +113,10 @@ pub struct Sms {
 pub struct Password {
     /// What a new one must fulfil.
     pub requirements: Requirements,
+    /// Whether a change needs a fresh proof of who the user is.
+    pub update_requires_reauthentication: bool,
+    /// Whether a change needs the present password.
+    pub update_requires_current: bool,
     /// Hashes that may be computed at the same time.
     pub workers: usize,
     /// Longest wait for a free worker.
@@ -117,6 +138,34 @@ pub struct Sessions {
     pub single_per_user: bool,
 }
 
+/// Names of the mail templates.
+const TEMPLATES: [&str; 6] = [
+    "confirmation",
+    "invite",
+    "recovery",
+    "magic_link",
+    "email_change",
+    "reauthentication",
+];
+
+impl Config {
+    /// Where links of a template lead: the path given for it on the external URL's host, or the
+    /// verify endpoint under the external URL.
+    pub fn verify_url(&self, template: &str) -> anyhow::Result<Url> {
+        let path = self
+            .mailer
+            .url_paths
+            .iter()
+            .find(|(name, _)| *name == template);
+        if let Some((_, path)) = path {
+            return Ok(self.external_url.join(path)?);
+        }
+        let mut url = self.external_url.clone();
+        url.set_path(&format!("{}/verify", url.path().trim_end_matches('/')));
+        Ok(url)
+    }
+}
+
 impl FromEnv for Config {
     fn from_env(env: &mut Env) -> Self {
         Self {
@@ -126,13 +175,21 @@ impl FromEnv for Config {
             },
             site_url: env.url("GOTRUE_SITE_URL", None),
             external_url: env.url("API_EXTERNAL_URL", None),
+            uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
             max_request_duration: std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10),
             jwt: Jwt::from_env(env),
             external: External {
                 email: env.flag("GOTRUE_EXTERNAL_EMAIL_ENABLED", true),
+                magic_link: env.flag("GOTRUE_EXTERNAL_EMAIL_MAGIC_LINK_ENABLED", true),
                 phone: env.flag("GOTRUE_EXTERNAL_PHONE_ENABLED", false),
                 anonymous_users: env.flag("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", false),
+                flow_state_expiry: duration(
+                    env,
+                    "GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION",
+                    Duration::minutes(5),
+                )
+                .max(Duration::minutes(5)),
             },
             mailer: Mailer::from_env(env),
             sms: Sms {
@@ -170,13 +227,21 @@ impl FromEnv for Mailer {
         if !(6..=10).contains(&otp_length) {
             env.problem("GOTRUE_MAILER_OTP_LENGTH is not between 6 and 10");
         }
+        let email_url = env.parse_optional("EMAIL_URL");
         Self {
             autoconfirm: env.flag("GOTRUE_MAILER_AUTOCONFIRM", false),
             allow_unverified_sign_ins: env
                 .flag("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", false),
             secure_email_change: env.flag("GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED", true),
             otp_length,
+            otp_expiry: Duration::seconds(env.parse("GOTRUE_MAILER_OTP_EXP", 86_400)),
             max_frequency: duration(env, "GOTRUE_SMTP_MAX_FREQUENCY", Duration::MINUTE),
+            email_token: email_url
+                .is_some()
+                .then(|| env.secret("EMAIL_SERVICE_TOKEN")),
+            email_url,
+            subjects: per_template(env, "GOTRUE_MAILER_SUBJECTS_"),
+            url_paths: per_template(env, "GOTRUE_MAILER_URLPATHS_"),
         }
     }
 }
@@ -195,6 +260,14 @@ impl FromEnv for Password {
                     &env.text("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", ""),
                 ),
             },
+            update_requires_reauthentication: env.flag(
+                "GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION",
+                false,
+            ),
+            update_requires_current: env.flag(
+                "GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD",
+                false,
+            ),
             workers,
             max_wait: std_duration(env, "AUTH_PASSWORD_MAX_WAIT", 5),
         }
@@ -212,6 +285,18 @@ impl FromEnv for Sessions {
             single_per_user: env.flag("GOTRUE_SESSIONS_SINGLE_PER_USER", false),
         }
     }
+}
+
+/// The variables of one prefix that are set, by template.
+fn per_template(env: &mut Env, prefix: &str) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for template in TEMPLATES {
+        let name = format!("{prefix}{}", template.to_ascii_uppercase());
+        if let Some(value) = env.optional(&name) {
+            found.push((template, value));
+        }
+    }
+    found
 }
 
 fn duration(env: &mut Env, name: &str, default: Duration) -> Duration {

@@ -45,6 +45,24 @@ pub enum Error {
 pub mod code {
     /// An anonymous sign-in where there are none.
     pub const ANONYMOUS_PROVIDER_DISABLED: &str = "anonymous_provider_disabled";
+    /// The verifier does not fit the challenge.
+    pub const BAD_CODE_VERIFIER: &str = "bad_code_verifier";
+    /// The sign-in took too long.
+    pub const FLOW_STATE_EXPIRED: &str = "flow_state_expired";
+    /// No such sign-in.
+    pub const FLOW_STATE_NOT_FOUND: &str = "flow_state_not_found";
+    /// One-time codes do not make accounts here.
+    pub const OTP_DISABLED: &str = "otp_disabled";
+    /// The one-time token is used up, too old or none.
+    pub const OTP_EXPIRED: &str = "otp_expired";
+    /// The change needs a fresh proof of who the user is.
+    pub const REAUTHENTICATION_NEEDED: &str = "reauthentication_needed";
+    /// The proof of who the user is is not good.
+    pub const REAUTHENTICATION_NOT_VALID: &str = "reauthentication_not_valid";
+    /// The present password was not given right.
+    pub const CURRENT_PASSWORD_INVALID: &str = "current_password_invalid";
+    /// The present password was not given.
+    pub const CURRENT_PASSWORD_REQUIRED: &str = "current_password_required";
     /// The body is not the JSON it should be.
     pub const BAD_JSON: &str = "bad_json";
     /// The access token is not one of ours.

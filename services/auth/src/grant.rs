@@ -236,6 +236,19 @@ async fn tokens(
 }
 
 impl Granted {
+    /// The tokens as the fragment of a link, names in order.
+    pub fn fragment(&self, kind: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("access_token", self.tokens.access_token.clone()),
+            ("expires_at", self.tokens.expires_at.to_string()),
+            ("expires_in", self.tokens.expires_in.to_string()),
+            ("refresh_token", self.tokens.refresh_token.clone()),
+            ("sb", String::new()),
+            ("token_type", self.tokens.token_type.to_owned()),
+            ("type", kind.to_owned()),
+        ]
+    }
+
     /// Adds that the password, though right, would not be accepted anymore.
     pub fn with_weakness(mut self, weakness: Option<&Weakness>) -> Self {
         self.tokens.weak_password = weakness.map(

@@ -72,6 +72,8 @@ mod tests {
     fn hasher(max_wait: Duration) -> Hasher {
         Hasher::new(&config::Password {
             requirements: password::Requirements::default(),
+            update_requires_reauthentication: false,
+            update_requires_current: false,
             workers: 1,
             max_wait,
         })

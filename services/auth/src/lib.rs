@@ -17,15 +17,19 @@ pub mod grant;
 pub mod hasher;
 pub mod identity;
 pub mod jwt;
+pub mod mailer;
 pub mod mails;
 pub mod one_time;
 pub mod paging;
 pub mod password;
+pub mod pkce;
+pub mod redirect;
 pub mod request;
 pub mod routes;
 pub mod session;
 pub mod store;
 pub mod user;
+pub mod verification;
 pub mod wire;
 
 use std::sync::Arc;
@@ -42,7 +46,9 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 pub use crate::{config::Config, error::Error};
-use crate::{error::Result, hasher::Hasher, jwt::Keys, store::Store};
+use crate::{
+    error::Result, hasher::Hasher, jwt::Keys, mailer::Mailer, redirect::Destinations, store::Store,
+};
 
 /// The authentication service.
 #[derive(Debug)]
@@ -58,6 +64,8 @@ struct Inner {
     store: Store,
     keys: Keys,
     hasher: Hasher,
+    mailer: Mailer,
+    destinations: Destinations,
     clock: Clock,
 }
 
@@ -68,6 +76,8 @@ impl AppState {
             store: Store::new(pool),
             keys: Keys::new(&config.jwt),
             hasher: Hasher::new(&config.password)?,
+            mailer: Mailer::new(&config)?,
+            destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
             clock,
             config,
         })))
@@ -91,6 +101,16 @@ impl AppState {
     /// The password workers.
     pub fn hasher(&self) -> &Hasher {
         &self.0.hasher
+    }
+
+    /// The way mails leave.
+    pub fn mailer(&self) -> &Mailer {
+        &self.0.mailer
+    }
+
+    /// The places that links may lead to.
+    pub fn destinations(&self) -> &Destinations {
+        &self.0.destinations
     }
 
     /// The present moment.

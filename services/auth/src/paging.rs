@@ -1,5 +1,7 @@
 //! Pages of long lists, described in headers.
 
+use http::{HeaderMap, HeaderName, HeaderValue, header::LINK};
+
 use crate::{
     error::{Error, Result},
     request::Params,
@@ -10,6 +12,9 @@ const DEFAULT_PER_PAGE: u32 = 50;
 
 /// Most items of a page.
 const MAX_PER_PAGE: u32 = 1000;
+
+/// Items of the whole list.
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +47,18 @@ impl Page {
         (size, size * i64::from(self.number - 1))
     }
 
+    /// The headers that describe the page.
+    pub fn headers(self, path: &str, params: &Params, total: i64) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Ok(links) = HeaderValue::try_from(self.links(path, params, total)) {
+            headers.insert(LINK, links);
+        }
+        headers.insert(TOTAL_COUNT, total.into());
+        headers
+    }
+
     /// The `Link` header. Clients read the number as the first parameter's value.
-    pub fn links(self, path: &str, params: &Params, total: i64) -> String {
+    fn links(self, path: &str, params: &Params, total: i64) -> String {
         let last = total.div_euclid(i64::from(self.size))
             + i64::from(total.rem_euclid(i64::from(self.size)) > 0);
         let link = |number: i64, relation: &str| {

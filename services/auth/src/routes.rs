@@ -1,12 +1,16 @@
 //! What clients can ask for.
 
+pub mod admin_audit;
 pub mod admin_users;
 pub mod health;
+pub mod invitations;
 pub mod logout;
+pub mod passwordless;
 pub mod settings;
 pub mod signup;
 pub mod token;
 pub mod user;
+pub mod verify;
 
 use axum::{
     Router, middleware,
@@ -28,6 +32,15 @@ pub fn router(state: AppState) -> Router {
         .route("/signup", post(signup::sign_up))
         .route("/token", post(token::token))
         .route("/user", get(user::read).put(user::update))
+        .route("/reauthenticate", get(user::reauthenticate))
+        .route("/otp", post(passwordless::otp))
+        .route("/magiclink", post(passwordless::magic_link))
+        .route("/recover", post(passwordless::recover))
+        .route("/resend", post(passwordless::resend))
+        .route("/verify", get(verify::follow).post(verify::verify))
+        .route("/invite", post(invitations::invite))
+        .route("/admin/generate_link", post(invitations::generate_link))
+        .route("/admin/audit", get(admin_audit::list))
         .route("/logout", post(logout::log_out))
         .route(
             "/admin/users",
@@ -60,6 +73,16 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         token::token,
         user::read,
         user::update,
+        user::reauthenticate,
+        passwordless::otp,
+        passwordless::magic_link,
+        passwordless::recover,
+        passwordless::resend,
+        verify::follow,
+        verify::verify,
+        invitations::invite,
+        invitations::generate_link,
+        admin_audit::list,
         logout::log_out,
         admin_users::list,
         admin_users::create,

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod factors;
+pub mod flow_states;
 pub mod identities;
 pub mod one_time_tokens;
 pub mod refresh_tokens;

@@ -33,7 +33,7 @@ pub(crate) struct Meters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct RequestKind {
     method: &'static str,
-    consumer: &'static str,
+    consumer: Option<usize>,
     status: u16,
 }
 
@@ -41,7 +41,8 @@ struct RequestKind {
 pub(crate) struct Entry<'a> {
     pub(crate) context: &'a RequestContext,
     pub(crate) method: &'a Method,
-    pub(crate) consumer: &'static str,
+    /// The consumer's index, and its name.
+    pub(crate) consumer: (Option<usize>, &'a str),
     pub(crate) status: StatusCode,
     pub(crate) duration: Duration,
     /// Time the upstream took, if it was asked.
@@ -70,10 +71,10 @@ impl Meters {
     pub(crate) fn record(&self, entry: &Entry<'_>) {
         let kind = RequestKind {
             method: known_method(entry.method),
-            consumer: entry.consumer,
+            consumer: entry.consumer.0,
             status: entry.status.as_u16(),
         };
-        self.counter(kind).increment(1);
+        self.counter(kind, entry.consumer.1).increment(1);
         if let Some(histogram) = self.durations.get(kind.method) {
             histogram.record(entry.duration.as_secs_f64());
         }
@@ -88,7 +89,7 @@ impl Meters {
             method = kind.method,
             route = &*self.template,
             status = kind.status,
-            consumer = kind.consumer,
+            consumer = entry.consumer.1,
             duration_ms = milliseconds(entry.duration),
             upstream_ms = entry.upstream.map(milliseconds),
             "request"
@@ -102,7 +103,7 @@ impl Meters {
         );
     }
 
-    fn counter(&self, kind: RequestKind) -> Counter {
+    fn counter(&self, kind: RequestKind, consumer: &str) -> Counter {
         let known = self.requests.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counter) = known.get(&kind) {
             return counter.clone();
@@ -111,7 +112,7 @@ impl Meters {
         let labels = vec![
             label("service", "gateway"),
             label("method", kind.method),
-            label("consumer", kind.consumer),
+            metrics::Label::new("consumer", consumer.to_owned()),
             metrics::Label::new("route", Arc::clone(&self.template)),
             metrics::Label::new("status", kind.status.to_string()),
         ];

@@ -32,7 +32,8 @@ struct RouteView {
     name: String,
     prefix: String,
     strip: bool,
-    consumers: Vec<&'static str>,
+    consumers: Vec<String>,
+    limit_by: Option<String>,
     limit_minute: Option<u32>,
     limit_hour: Option<u32>,
     max_body_bytes: Option<u64>,
@@ -44,8 +45,10 @@ struct RouteView {
 
 #[derive(Serialize)]
 struct ConsumerView {
-    name: &'static str,
-    keys: Vec<&'static str>,
+    name: String,
+    keys: Vec<String>,
+    limit_minute: Option<u32>,
+    limit_hour: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -100,8 +103,11 @@ async fn routes(State(admin): State<Admin>) -> Success<Vec<RouteView>> {
         consumers: route
             .consumers
             .iter()
-            .map(|&consumer| table.keys.name_of(Some(consumer)))
+            .map(|&consumer| table.keys.name_of(Some(consumer)).to_owned())
             .collect(),
+        limit_by: route
+            .limit
+            .map(|_| format!("{:?}", route.limit_by).to_lowercase()),
         limit_minute: route.limit.map(|limit| limit.minute),
         limit_hour: route.limit.map(|limit| limit.hour),
         max_body_bytes: (route.max_body_bytes < u64::MAX).then_some(route.max_body_bytes),
@@ -116,8 +122,10 @@ async fn routes(State(admin): State<Admin>) -> Success<Vec<RouteView>> {
 async fn consumers(State(admin): State<Admin>) -> Success<Vec<ConsumerView>> {
     let table = admin.reloader.table();
     let views = table.keys.consumers().iter().map(|consumer| ConsumerView {
-        name: consumer.name,
-        keys: consumer.key_names.clone(),
+        name: consumer.name.to_string(),
+        keys: consumer.key_names.iter().map(ToString::to_string).collect(),
+        limit_minute: consumer.limit.map(|limit| limit.minute),
+        limit_hour: consumer.limit.map(|limit| limit.hour),
     });
     Success::ok(views.collect())
 }

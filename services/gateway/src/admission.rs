@@ -1,12 +1,16 @@
 //! Who may pass: the key a request shows, and the token it goes on with.
 
+use common::identity::Verifier;
 use http::HeaderValue;
 
 use crate::{
+    client_address::Client,
     headers::Found,
     keys::{Key, Keys},
+    limits::Subject,
+    proxy::Table,
     refusal::Refusal,
-    routes::Route,
+    routes::{LimitBy, Route},
 };
 
 /// What a request shows of itself.
@@ -14,6 +18,14 @@ use crate::{
 pub(crate) struct Credentials<'a> {
     api_key: Option<&'a [u8]>,
     authorization: Option<&'a HeaderValue>,
+}
+
+/// Who makes a request, in all the ways that limits ask.
+#[derive(Debug)]
+pub(crate) struct Caller<'a> {
+    pub(crate) client: Client,
+    pub(crate) consumer: Option<usize>,
+    pub(crate) token: Option<&'a HeaderValue>,
 }
 
 /// A request that may pass.
@@ -34,13 +46,35 @@ impl<'a> Credentials<'a> {
             authorization: found.authorization.as_ref(),
         }
     }
+}
 
-    fn bearer(&self) -> Option<&'a [u8]> {
-        let (scheme, token) = self.authorization?.as_bytes().split_at_checked(7)?;
-        scheme
-            .eq_ignore_ascii_case(b"bearer ")
-            .then(|| token.trim_ascii())
+impl Caller<'_> {
+    /// Whose requests are counted together on `route`.
+    pub(crate) fn subject(&self, route: &Route, table: &Table) -> Subject {
+        let rule = route.limit_rule;
+        let address = || Subject::address(rule, self.client.address);
+        match route.limit_by {
+            LimitBy::Address => address(),
+            LimitBy::Consumer => Subject::named(rule, table.keys.name_of(self.consumer)),
+            LimitBy::User => {
+                let user = self.user(&table.verifier);
+                user.map_or_else(address, |user| Subject::named(rule, &user))
+            }
+        }
     }
+
+    /// The user of a genuine token; what a forged one says would let anybody choose a counter.
+    fn user(&self, verifier: &Verifier) -> Option<String> {
+        let token = bearer(self.token?)?;
+        verifier.verify(std::str::from_utf8(token).ok()?).ok()?.sub
+    }
+}
+
+/// The token of an `Authorization` header.
+fn bearer(authorization: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, token) = authorization.as_bytes().split_at_checked(7)?;
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer ");
+    is_bearer.then(|| token.trim_ascii())
 }
 
 /// Decides whether a request to `path` may pass on `route`.
@@ -54,7 +88,7 @@ pub(crate) fn decide(
     credentials: &Credentials<'_>,
     path: &str,
 ) -> Result<Admission, Refusal> {
-    let bearer = credentials.bearer();
+    let bearer = credentials.authorization.and_then(bearer);
     let key = match credentials.api_key {
         Some(presented) => Some(keys.find(presented).ok_or(Refusal::InvalidKey)?),
         None => bearer.and_then(|bearer| keys.find(bearer)),

@@ -10,9 +10,13 @@ use crate::headers::Forwarded;
 /// Longest chain of proxies that is followed.
 const MAX_PROXIES: usize = 32;
 
+/// A list of networks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Networks(pub(crate) Vec<IpNet>);
+
 /// Networks whose `X-Forwarded-*` headers are believed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TrustedProxies(Vec<IpNet>);
+pub(crate) struct TrustedProxies(Networks);
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,22 +29,38 @@ pub(crate) struct Client {
     pub(crate) is_secure: bool,
 }
 
+impl Networks {
+    /// Reads an address or a network, such as `10.0.0.0/8`.
+    pub(crate) fn parse(text: &str) -> Result<IpNet, String> {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        address
+            .or_else(|_| text.parse())
+            .map_err(|_| format!("`{text}` is neither an address nor a network"))
+    }
+
+    /// Whether the list is empty or `address` is on it.
+    pub(crate) fn allow(&self, address: IpAddr) -> bool {
+        self.0.is_empty() || self.contain(address)
+    }
+
+    fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
 impl TrustedProxies {
-    /// Reads addresses and networks, such as `10.0.0.0/8`.
+    /// Reads addresses and networks.
     pub(crate) fn new(texts: &[String]) -> Result<Self, String> {
-        let networks = texts.iter().map(|text| {
-            let address = text.parse::<IpAddr>().map(IpNet::from);
-            address
-                .or_else(|_| text.parse())
-                .map_err(|_| format!("`{text}` is neither an address nor a network"))
-        });
-        networks.collect::<Result<_, _>>().map(Self)
+        let networks = texts.iter().map(|text| Networks::parse(text));
+        networks
+            .collect::<Result<_, _>>()
+            .map(|list| Self(Networks(list)))
     }
 
     /// The client behind `peer`: the last address in the chain that is not a trusted proxy.
     pub(crate) fn client(&self, peer: SocketAddr, forwarded: &Forwarded) -> Client {
         let peer = peer.ip().to_canonical();
-        let is_trusted_peer = self.contains(peer);
+        let is_trusted_peer = self.0.contain(peer);
         let mut address = peer;
         if is_trusted_peer {
             let chain = forwarded.chain.iter().rev().filter_map(as_text);
@@ -49,7 +69,7 @@ impl TrustedProxies {
                 // What stands before something unreadable was said by nobody we know.
                 let Some(hop) = hop_address(hop) else { break };
                 address = hop;
-                if !self.contains(hop) {
+                if !self.0.contain(hop) {
                     break;
                 }
             }
@@ -59,10 +79,6 @@ impl TrustedProxies {
             is_trusted_peer,
             is_secure: false,
         }
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use common::{
-    config::{Env, FromEnv},
+    config::{Env, FromEnv, MIN_SECRET_BYTES},
     server::ConnectionLimits,
 };
 use http::HeaderValue;
@@ -35,6 +35,9 @@ pub struct Config {
     pub(crate) proxies: TrustedProxies,
     anon_key: SecretString,
     service_role_key: SecretString,
+    /// Keys that stay good until every client has the new one.
+    previous_anon_key: Option<SecretString>,
+    previous_service_role_key: Option<SecretString>,
     plan: Plan,
     limit_scale: f64,
     routes_path: Option<String>,
@@ -48,11 +51,13 @@ impl FromEnv for Config {
         let routes_path = env.optional("GATEWAY_ROUTES");
         let plan = plan(env, routes_path.as_deref(), limit_scale)
             .map_err(|mistake| env.problem(mistake))
-            .unwrap_or_else(|()| Plan { routes: Vec::new() });
+            .unwrap_or_default();
         let config = Self {
             jwt_secret: env.secret("JWT_SECRET"),
             anon_key: env.secret_of("ANON_KEY", MIN_KEY_BYTES),
             service_role_key: env.secret("SERVICE_ROLE_KEY"),
+            previous_anon_key: previous(env, "ANON_KEY_PREVIOUS", MIN_KEY_BYTES),
+            previous_service_role_key: previous(env, "SERVICE_ROLE_KEY_PREVIOUS", MIN_SECRET_BYTES),
             admin: admin_address(env),
             connections: connection_limits(env),
             hsts: hsts(env),
@@ -72,21 +77,47 @@ impl FromEnv for Config {
 }
 
 impl Config {
-    /// The keys, with tokens made by `minter`.
-    pub(crate) fn keys(&self, minter: &Minter) -> Keys {
-        let configured = [
-            ConfiguredKey {
-                consumer: ANON,
-                name: "ANON_KEY",
-                secret: &self.anon_key,
-            },
-            ConfiguredKey {
-                consumer: SERVICE_ROLE,
-                name: "SERVICE_ROLE_KEY",
-                secret: &self.service_role_key,
-            },
-        ];
-        Keys::new(&configured, minter)
+    /// The keys of the environment and of `plan`, with tokens made by `minter`.
+    pub(crate) fn keys(&self, plan: &Plan, minter: &Minter) -> Keys {
+        let mut keys = Keys::new();
+        for (role, name, secret) in [
+            (ANON, "ANON_KEY", Some(&self.anon_key)),
+            (ANON, "ANON_KEY_PREVIOUS", self.previous_anon_key.as_ref()),
+            (
+                SERVICE_ROLE,
+                "SERVICE_ROLE_KEY",
+                Some(&self.service_role_key),
+            ),
+            (
+                SERVICE_ROLE,
+                "SERVICE_ROLE_KEY_PREVIOUS",
+                self.previous_service_role_key.as_ref(),
+            ),
+        ] {
+            if let Some(secret) = secret {
+                let consumer = role;
+                let key = ConfiguredKey {
+                    consumer,
+                    role,
+                    name,
+                    secret,
+                };
+                keys.add(&key, minter);
+            }
+        }
+        for consumer in &plan.consumers {
+            for (name, secret) in &consumer.keys {
+                let key = ConfiguredKey {
+                    consumer: &consumer.name,
+                    role: consumer.role,
+                    name,
+                    secret,
+                };
+                keys.add(&key, minter);
+            }
+            keys.limit(&consumer.name, consumer.limit);
+        }
+        keys
     }
 
     /// Factor on every limit.
@@ -119,6 +150,12 @@ fn plan(env: &mut Env, path: Option<&str>, limit_scale: f64) -> Result<Plan, Str
     text.map_err(|error| error.to_string())
         .and_then(|text| Plan::read(&text, &mut around))
         .map_err(|mistake| format!("{}: {mistake}", path.unwrap_or("the built-in routes")))
+}
+
+/// A key that was replaced; as strong as the one in its place.
+fn previous(env: &mut Env, name: &str, min_bytes: usize) -> Option<SecretString> {
+    env.optional(name)?;
+    Some(env.secret_of(name, min_bytes))
 }
 
 fn limit_scale(env: &mut Env) -> f64 {

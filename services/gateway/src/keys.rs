@@ -7,15 +7,15 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::tokens::Minter;
+use crate::{limits::Limit, tokens::Minter};
 
-/// The public consumer.
+/// The public consumer, and its role.
 pub(crate) const ANON: &str = "anon";
-/// The consumer of the operator's own servers.
+/// The consumer of the operator's own servers, and its role.
 pub(crate) const SERVICE_ROLE: &str = "service_role";
 
 /// Label of a request without a consumer.
-pub(crate) const NOBODY: &str = "none";
+const NOBODY: &str = "none";
 
 /// The consumers, and who holds which key.
 ///
@@ -27,11 +27,14 @@ pub(crate) struct Keys {
 }
 
 /// Somebody who holds keys.
+#[derive(Debug)]
 pub(crate) struct Consumer {
     /// Name in routes, logs and metrics.
-    pub(crate) name: &'static str,
+    pub(crate) name: Arc<str>,
     /// Names of its keys, for the admin API.
-    pub(crate) key_names: Vec<&'static str>,
+    pub(crate) key_names: Vec<Arc<str>>,
+    /// Requests it may make on all routes together.
+    pub(crate) limit: Option<Limit>,
 }
 
 /// A key that was recognised.
@@ -54,36 +57,50 @@ enum Bearer {
 /// A key as it was configured.
 pub(crate) struct ConfiguredKey<'a> {
     /// Its consumer.
-    pub(crate) consumer: &'static str,
-    /// The variable it came from.
-    pub(crate) name: &'static str,
+    pub(crate) consumer: &'a str,
+    /// The role it stands for.
+    pub(crate) role: &'static str,
+    /// Its name.
+    pub(crate) name: &'a str,
     /// The key.
     pub(crate) secret: &'a SecretString,
 }
 
 impl Keys {
-    /// The keys of `configured`; `minter` makes tokens for those that are none themselves.
-    pub(crate) fn new(configured: &[ConfiguredKey<'_>], minter: &Minter) -> Self {
-        let mut keys = Self {
+    /// No keys yet.
+    pub(crate) fn new() -> Self {
+        Self {
             consumers: Vec::new(),
             by_digest: HashMap::new(),
             opaque_lengths: Vec::new(),
-        };
-        for key in configured {
-            let consumer = keys.consumer_named(key.consumer, key.name);
-            let secret = key.secret.expose_secret();
-            let bearer = if minter.is_token_of(secret, key.consumer)
-                && let Some(value) = bearer_header(secret)
-            {
-                Bearer::Itself(value)
-            } else {
-                keys.opaque_lengths.push(secret.len());
-                Bearer::Minted(minter.token_of(key.consumer))
-            };
-            keys.by_digest
-                .insert(digest(secret.as_bytes()), Key { consumer, bearer });
         }
-        keys
+    }
+
+    /// Adds a key; `minter` makes tokens for one that is none itself.
+    pub(crate) fn add(&mut self, key: &ConfiguredKey<'_>, minter: &Minter) {
+        let consumer = self.consumer_or_new(key.consumer);
+        let secret = key.secret.expose_secret();
+        let bearer = if minter.is_token_of(secret, key.role)
+            && let Some(value) = bearer_header(secret)
+        {
+            Bearer::Itself(value)
+        } else {
+            self.opaque_lengths.push(secret.len());
+            Bearer::Minted(minter.token_of(key.role))
+        };
+        if let Some(entry) = self.consumers.get_mut(consumer) {
+            entry.key_names.push(key.name.into());
+        }
+        let key = Key { consumer, bearer };
+        self.by_digest.insert(digest(secret.as_bytes()), key);
+    }
+
+    /// Limits all requests of a consumer together.
+    pub(crate) fn limit(&mut self, consumer: &str, limit: Option<Limit>) {
+        let consumer = self.consumer_or_new(consumer);
+        if let Some(entry) = self.consumers.get_mut(consumer) {
+            entry.limit = limit;
+        }
     }
 
     /// The key that was presented, if it is one.
@@ -101,17 +118,22 @@ impl Keys {
     }
 
     /// The index of the consumer called `name`.
-    pub(crate) fn consumer(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.consumers
             .iter()
-            .position(|consumer| consumer.name == name)
+            .position(|consumer| *consumer.name == *name)
+    }
+
+    /// The consumer with this index.
+    pub(crate) fn consumer(&self, index: usize) -> Option<&Consumer> {
+        self.consumers.get(index)
     }
 
     /// The name of a consumer, or of its absence.
-    pub(crate) fn name_of(&self, consumer: Option<usize>) -> &'static str {
+    pub(crate) fn name_of(&self, consumer: Option<usize>) -> &str {
         consumer
-            .and_then(|index| self.consumers.get(index))
-            .map_or(NOBODY, |consumer| consumer.name)
+            .and_then(|index| self.consumer(index))
+            .map_or(NOBODY, |consumer| &consumer.name)
     }
 
     /// Every consumer.
@@ -119,18 +141,15 @@ impl Keys {
         &self.consumers
     }
 
-    fn consumer_named(&mut self, name: &'static str, key_name: &'static str) -> usize {
-        let index = self.consumer(name).unwrap_or_else(|| {
+    fn consumer_or_new(&mut self, name: &str) -> usize {
+        self.position(name).unwrap_or_else(|| {
             self.consumers.push(Consumer {
-                name,
+                name: name.into(),
                 key_names: Vec::new(),
+                limit: None,
             });
             self.consumers.len() - 1
-        });
-        if let Some(consumer) = self.consumers.get_mut(index) {
-            consumer.key_names.push(key_name);
-        }
-        index
+        })
     }
 }
 
@@ -146,8 +165,7 @@ impl Key {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.consumers.iter().map(|consumer| consumer.name);
-        f.debug_list().entries(names).finish()
+        f.debug_list().entries(&self.consumers).finish()
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sha2::{Digest, Sha256};
+
 use crate::refusal::Refusal;
 
 const SHARDS: usize = 16;
@@ -112,6 +114,16 @@ impl Subject {
             IpAddr::V6(address) => u128::from(address) >> 64 | 1 << 127,
         };
         Self { rule, who }
+    }
+
+    /// Anybody else who has a name, under `rule`.
+    pub(crate) fn named(rule: u64, name: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(name.as_bytes()).into();
+        let (half, _) = digest.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        Self {
+            rule,
+            who: u128::from_be_bytes(*half),
+        }
     }
 }
 

@@ -7,13 +7,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use common::{context::RequestContext, lifecycle::Lifecycle};
+use common::{context::RequestContext, identity::Verifier, lifecycle::Lifecycle};
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 
 use crate::{
     access::{Entry, Meters},
-    admission::{self, Credentials},
+    admission::{self, Caller, Credentials},
     body::ResponseBody,
     client_address::{Client, TrustedProxies},
     cors::{self, Access, Cors},
@@ -38,6 +38,7 @@ pub(crate) struct Proxy {
     limits: Limits,
     unmatched: Meters,
     wrong_keys: u64,
+    consumers: u64,
 }
 
 /// What a reload replaces.
@@ -48,6 +49,8 @@ pub(crate) struct Table {
     pub(crate) cors: Cors,
     pub(crate) proxies: TrustedProxies,
     pub(crate) hsts: Option<HeaderValue>,
+    /// Verifies users' tokens, where limits are by user.
+    pub(crate) verifier: Verifier,
     /// Wrong keys an address may present before it is told to wait.
     pub(crate) wrong_keys: Limit,
 }
@@ -56,6 +59,8 @@ pub(crate) struct Table {
 pub(crate) struct Exchange {
     pub(crate) context: RequestContext,
     pub(crate) access: Access,
+    /// Whether the response would be another for another origin.
+    pub(crate) varies: bool,
     pub(crate) verdict: Option<Verdict>,
     /// Time the upstream took.
     pub(crate) upstream: Option<Duration>,
@@ -75,6 +80,7 @@ impl Proxy {
             limits: Limits::new(),
             unmatched: Meters::new("unmatched"),
             wrong_keys: limits::rule("wrong keys"),
+            consumers: limits::rule("consumers"),
         }
     }
 
@@ -115,6 +121,7 @@ impl Proxy {
         let found = headers::take(request.headers_mut());
         let origin = found.as_ref().ok().and_then(|found| found.origin.as_ref());
         exchange.access = table.cors.access(origin);
+        exchange.varies = table.cors.varies();
         let found = found?;
         if !headers::is_served(request.method()) {
             return Err(Refusal::BadMethod);
@@ -129,10 +136,17 @@ impl Proxy {
         }
         let route = Arc::clone(table.routes.find(&path).ok_or(Refusal::NoRoute)?);
         exchange.route = Some(Arc::clone(&route));
+        if let Some(cors) = &route.cors {
+            exchange.access = cors.access(found.origin.as_ref());
+            exchange.varies = cors.varies();
+        }
         if found.origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
             return cors::preflight(&exchange.access, request.headers());
         }
         let client = table.proxies.client(peer, &found.forwarded);
+        if !route.networks.allow(client.address) {
+            return Err(Refusal::ForeignAddress);
+        }
         let (query, query_key) = onward::split_key(uri.query());
         let credentials = Credentials::new(&found, query_key.as_deref());
         let admission = admission::decide(&table.keys, &route, &credentials, &path);
@@ -141,7 +155,12 @@ impl Proxy {
             other => other,
         })?;
         exchange.consumer = admission.consumer;
-        self.count(exchange, &route, client)?;
+        let caller = Caller {
+            client,
+            consumer: admission.consumer,
+            token: found.authorization.as_ref(),
+        };
+        self.count(table, exchange, &route, &caller)?;
         if found
             .content_length
             .is_some_and(|length| length > route.max_body_bytes)
@@ -161,15 +180,35 @@ impl Proxy {
         onward::send(departure, request, exchange, &self.lifecycle).await
     }
 
-    /// Counts the request against the limit of its route.
-    fn count(&self, exchange: &mut Exchange, route: &Route, client: Client) -> Result<(), Refusal> {
-        let Some(limit) = route.limit else {
-            return Ok(());
-        };
-        let subject = Subject::address(route.limit_rule, client.address);
-        let verdict = self.limits.count(subject, limit);
-        exchange.verdict = Some(verdict);
-        verdict.or_refuse()
+    /// Counts the request against the limits of its route and of its consumer.
+    fn count(
+        &self,
+        table: &Table,
+        exchange: &mut Exchange,
+        route: &Route,
+        caller: &Caller<'_>,
+    ) -> Result<(), Refusal> {
+        if let Some(limit) = route.limit {
+            let subject = caller.subject(route, table);
+            let verdict = self.limits.count(subject, limit);
+            exchange.verdict = Some(verdict);
+            verdict.or_refuse()?;
+        }
+        let consumer = caller.consumer.and_then(|index| table.keys.consumer(index));
+        if let Some(consumer) = consumer
+            && let Some(limit) = consumer.limit
+        {
+            let subject = Subject::named(self.consumers, &consumer.name);
+            let verdict = self.limits.count(subject, limit);
+            if exchange
+                .verdict
+                .is_none_or(|other| verdict.remaining < other.remaining)
+            {
+                exchange.verdict = Some(verdict);
+            }
+            verdict.or_refuse()?;
+        }
+        Ok(())
     }
 
     /// Counts a wrong key, and says how it is refused.
@@ -185,6 +224,7 @@ impl Exchange {
         Self {
             context: RequestContext::from_headers(request.headers()),
             access: Access::None,
+            varies: false,
             verdict: None,
             upstream: None,
             started: Instant::now(),
@@ -202,7 +242,7 @@ impl Exchange {
         meters.record(&Entry {
             context: &self.context,
             method: &self.method,
-            consumer: keys.name_of(self.consumer),
+            consumer: (self.consumer, keys.name_of(self.consumer)),
             status: response.status(),
             duration: self.started.elapsed(),
             upstream: self.upstream,

@@ -36,6 +36,9 @@ pub(crate) enum Refusal {
     /// The key is good, but not for this route.
     #[error("this API key may not use this route")]
     WrongConsumer,
+    /// The route is for certain addresses only.
+    #[error("this route is not open to your address")]
+    ForeignAddress,
     /// A preflight from an origin that is not listed.
     #[error("requests from this origin are not allowed")]
     ForeignOrigin,
@@ -69,7 +72,9 @@ impl Problem for Refusal {
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MissingKey | Self::InvalidKey => StatusCode::UNAUTHORIZED,
-            Self::WrongConsumer | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::WrongConsumer | Self::ForeignAddress | Self::ForeignOrigin => {
+                StatusCode::FORBIDDEN
+            }
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientSilent => StatusCode::REQUEST_TIMEOUT,
@@ -89,6 +94,7 @@ impl Problem for Refusal {
             Self::MissingKey => "missing_api_key",
             Self::InvalidKey => "invalid_api_key",
             Self::WrongConsumer => "consumer_not_allowed",
+            Self::ForeignAddress => "address_not_allowed",
             Self::ForeignOrigin => "origin_not_allowed",
             Self::RateLimited { .. } => "rate_limited",
             Self::TooLarge => "payload_too_large",

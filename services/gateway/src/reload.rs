@@ -93,13 +93,14 @@ pub(crate) async fn on_hangup(reloader: Arc<Reloader>) {
 }
 
 fn table(config: &Config, plan: Plan, minter: &Minter, upstreams: &Upstreams) -> Table {
-    let keys = config.keys(minter);
+    let keys = config.keys(&plan, minter);
     Table {
         routes: Routes::new(plan, &keys, upstreams),
         keys,
         cors: config.cors.clone(),
         proxies: config.proxies.clone(),
         hsts: config.hsts.clone(),
+        verifier: minter.verifier().clone(),
         wrong_keys: Limit::new(WRONG_KEYS_MINUTE, WRONG_KEYS_HOUR, config.limit_scale()),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn decorate(headers: &mut HeaderMap, exchange: &Exchange, table: &Tab
     if let Some(hsts) = &table.hsts {
         headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
-    cors::decorate(headers, &exchange.access, table.cors.varies());
+    cors::decorate(headers, &exchange.access, exchange.varies);
     if let Some(verdict) = &exchange.verdict {
         announce(headers, verdict);
     }

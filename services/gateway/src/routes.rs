@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::HashMap, fmt, ops::Deref, sync::Arc};
 
 use http::HeaderValue;
 
-pub(crate) use self::plan::{Plan, Rules, Surroundings};
+pub(crate) use self::plan::{LimitBy, Plan, Rules, Surroundings};
 use crate::{
     access::Meters,
     keys::Keys,
@@ -12,6 +12,7 @@ use crate::{
     upstream::{Patience, Upstream, Upstreams},
 };
 
+mod consumers;
 mod file;
 pub(crate) mod path;
 mod plan;
@@ -80,7 +81,7 @@ impl Route {
             prefix_header: HeaderValue::try_from(&*rules.prefix)
                 .unwrap_or_else(|_| HeaderValue::from_static("/")),
             upstream: upstreams.get(&rules.targets),
-            consumers: consumers.filter_map(|name| keys.consumer(name)).collect(),
+            consumers: consumers.filter_map(|name| keys.position(name)).collect(),
             limit_rule: limits::rule(&rules.name),
             meters: Meters::new(format!("{}/*", rules.prefix)),
             rules,

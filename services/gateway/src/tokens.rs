@@ -42,6 +42,11 @@ impl Minter {
         }
     }
 
+    /// Verifies tokens signed with the same secret.
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// Whether `key` is a genuine, current token that speaks for `role`.
     pub(crate) fn is_token_of(&self, key: &str, role: &str) -> bool {
         let claims = self.verifier.verify(key);

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, Uri, header::LINK},
+    http::Uri,
     response::{IntoResponse, Response},
 };
 use common::extract::Json;
@@ -28,8 +28,6 @@ use crate::{
     store,
     user::{Members, User, UserView, merge},
 };
-
-const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// A user as an admin describes them; what is left out stays as it is.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -103,11 +101,7 @@ pub async fn list(
     let (users, total) =
         store::users::page(&mut connection, &aud, params.get("filter"), page.range()).await?;
     let users = store::users::views(&mut connection, users).await?;
-    let mut headers = HeaderMap::new();
-    if let Ok(links) = HeaderValue::try_from(page.links(uri.path(), &params, total)) {
-        headers.insert(LINK, links);
-    }
-    headers.insert(TOTAL_COUNT, total.into());
+    let headers = page.headers(uri.path(), &params, total);
     Ok((headers, Json(Users { users, aud })).into_response())
 }
 

@@ -19,8 +19,11 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, Tokens},
-    mails,
+    mails::{self, Purpose},
+    pkce::{Challenge, ChallengeInput},
+    redirect::ReturnTo,
     request::{Body, Origin},
+    routes::passwordless::{back, begin_flow},
     store,
     user::{Members, User, UserView},
 };
@@ -43,6 +46,18 @@ pub struct SignUp {
     data: Members,
     #[serde(default)]
     channel: String,
+    #[serde(flatten)]
+    challenge: ChallengeInput,
+}
+
+/// What is needed to make an account, checked.
+#[derive(Clone, Debug)]
+struct NewAccount {
+    contact: Contact,
+    hash: String,
+    data: Members,
+    redirect_to: String,
+    challenge: Option<Challenge>,
 }
 
 /// Makes an account; signs the user in at once where nothing has to be confirmed.
@@ -60,6 +75,7 @@ pub struct SignUp {
 pub async fn sign_up(
     State(state): State<AppState>,
     origin: Origin,
+    ReturnTo(redirect_to): ReturnTo,
     Body(input): Body<SignUp>,
 ) -> Result<Response> {
     let anonymous = input.email.is_empty() && input.phone.is_empty();
@@ -76,12 +92,18 @@ pub async fn sign_up(
     if anonymous {
         return anonymously(&state, input.data, &origin).await;
     }
-    let (contact, password) = input.validate(&state)?;
-    let hash = state.hasher().hash(password).await?;
-    match with_contact(&state, &contact, &hash, input.data.clone(), &origin).await {
+    let (contact, password, challenge) = input.validate(&state)?;
+    let new = NewAccount {
+        contact,
+        hash: state.hasher().hash(password).await?,
+        data: input.data,
+        redirect_to,
+        challenge,
+    };
+    match with_contact(&state, &new, &origin).await {
         // The account that was in the way is there by now, and is answered for as such.
         Err(error) if TAKEN.iter().any(|name| error.violates(name)) => {
-            with_contact(&state, &contact, &hash, input.data, &origin).await
+            with_contact(&state, &new, &origin).await
         }
         answer => answer,
     }
@@ -109,13 +131,8 @@ async fn anonymously(state: &AppState, data: Members, origin: &Origin) -> Result
     Ok(granted.into_response())
 }
 
-async fn with_contact(
-    state: &AppState,
-    contact: &Contact,
-    hash: &str,
-    data: Members,
-    origin: &Origin,
-) -> Result<Response> {
+async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Result<Response> {
+    let contact = &new.contact;
     let now = state.now();
     let event = (origin, now);
     let traits = json!({ "provider": contact.provider() });
@@ -130,7 +147,7 @@ async fn with_contact(
             let actor = Actor::User(&user);
             audit::record(&mut tx, Action::UserRepeatedSignup, actor, traits, event).await?;
             tx.commit().await?;
-            return repeated(state, contact, data, origin);
+            return repeated(state, contact, new.data.clone(), origin);
         }
         Some(user) => {
             // Its password and data stay: nobody has shown yet whose account it is.
@@ -139,8 +156,8 @@ async fn with_contact(
         }
         None => {
             let mut user = new_user(state, origin, now);
-            user.encrypted_password = Some(hash.to_owned());
-            accounts::create(&mut tx, user, contact, data, now).await?
+            user.encrypted_password = Some(new.hash.clone());
+            accounts::create(&mut tx, user, contact, new.data.clone(), now).await?
         }
     };
     if autoconfirm {
@@ -169,11 +186,22 @@ async fn with_contact(
         event,
     )
     .await?;
-    mails::confirmation(state, &mut tx, &mut user).await?;
+    mails::check_frequency(state, user.confirmation_sent_at)?;
+    let back = back(new.redirect_to.clone(), new.challenge.as_ref());
+    let mail = mails::confirmation(state, &mut tx, &mut user, Purpose::Signup, &back).await?;
+    begin_flow(
+        state,
+        &mut tx,
+        &user,
+        new.challenge.as_ref(),
+        "email/signup",
+    )
+    .await?;
     let user = store::users::save(&mut tx, &user, now).await?;
     let invited = user.invited_at.is_some();
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
+    state.mailer().send(&mail).await?;
     let view = if invited {
         view.without_details()
     } else {
@@ -227,7 +255,7 @@ fn autoconfirms(state: &AppState, contact: &Contact) -> bool {
 
 impl SignUp {
     /// Checks in GoTrue's order.
-    fn validate(&self, state: &AppState) -> Result<(Contact, SecretString)> {
+    fn validate(&self, state: &AppState) -> Result<(Contact, SecretString, Option<Challenge>)> {
         let config = state.config();
         let missing = || Error::invalid("Signup requires a valid password");
         let password = self.password.clone().ok_or_else(missing)?;
@@ -241,11 +269,13 @@ impl SignUp {
             ));
         }
         if self.phone.is_empty() {
+            let challenge = self.challenge.parse()?;
             if !config.external.email {
                 let message = "Email signups are disabled";
                 return Err(Error::bad_request(code::EMAIL_PROVIDER_DISABLED, message));
             }
-            return Ok((Contact::Email(address::email(&self.email)?), password));
+            let contact = Contact::Email(address::email(&self.email)?);
+            return Ok((contact, password, challenge));
         }
         if !["", "sms", "whatsapp"].contains(&self.channel.as_str()) {
             return Err(Error::invalid(
@@ -257,6 +287,9 @@ impl SignUp {
             let message = "Phone signups are disabled";
             return Err(Error::bad_request(code::PHONE_PROVIDER_DISABLED, message));
         }
-        Ok((Contact::Phone(address::phone(&self.phone)?), password))
+        if self.challenge.parse()?.is_some() {
+            return Err(Error::invalid("PKCE not supported for phone signups"));
+        }
+        Ok((Contact::Phone(address::phone(&self.phone)?), password, None))
     }
 }

@@ -17,9 +17,11 @@ use crate::{
     error::{Error, Result, code},
     grant::{self, Granted, Tokens},
     password::Verdict,
+    pkce,
     request::{Body, Origin, Params},
     store,
     user::User,
+    verification::no_flow,
 };
 
 /// A password and whose it is.
@@ -41,11 +43,19 @@ pub struct RefreshGrant {
     refresh_token: String,
 }
 
+/// A code, and what proves that it is the requester who presents it.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct CodeGrant {
+    auth_code: String,
+    code_verifier: String,
+}
+
 /// Exchanges a proof of who the client is for tokens.
 #[utoipa::path(
     post,
     path = "/token",
-    params(("grant_type" = String, Query, description = "`password` or `refresh_token`")),
+    params(("grant_type" = String, Query, description = "`password`, `refresh_token` or `pkce`")),
     request_body = PasswordGrant,
     responses((status = 200, body = Tokens), (status = "4XX", body = crate::wire::RefusalV2))
 )]
@@ -65,6 +75,10 @@ pub async fn token(
             let Body(input) = Body::<RefreshGrant>::from_request(request, &state).await?;
             let granted = grant::refresh(&state, &input.refresh_token, &origin).await?;
             Ok(granted.into_response())
+        }
+        "pkce" => {
+            let Body(input) = Body::<CodeGrant>::from_request(request, &state).await?;
+            Ok(by_code(&state, &input, &origin).await?.into_response())
         }
         _ => Err(Error::bad_request(
             code::INVALID_CREDENTIALS,
@@ -120,6 +134,52 @@ async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) ->
     let granted = grant::begin(state, &mut tx, &user, "password", origin).await?;
     tx.commit().await?;
     Ok(granted.with_weakness(weakness.as_ref()))
+}
+
+async fn by_code(state: &AppState, input: &CodeGrant, origin: &Origin) -> Result<Granted> {
+    if input.auth_code.is_empty() || input.code_verifier.is_empty() {
+        return Err(Error::invalid(
+            "invalid request: both auth code and code verifier should be non-empty",
+        ));
+    }
+    let now = state.now();
+    // A refusal rolls back, so a wrong verifier does not use the code up.
+    let mut tx = state.store().begin().await?;
+    let flow = store::flow_states::take(&mut tx, &input.auth_code).await?;
+    let flow = flow.ok_or_else(no_flow)?;
+    let since = flow.auth_code_issued_at.or(flow.created_at).unwrap_or(now);
+    if now > since + state.config().external.flow_state_expiry {
+        return Err(Error::unprocessable(
+            code::FLOW_STATE_EXPIRED,
+            "invalid flow state, flow state has expired",
+        ));
+    }
+    // A code that was not handed out yet was guessed or read where it is stored.
+    flow.auth_code_issued_at.ok_or_else(no_flow)?;
+    let challenge = flow.code_challenge.unwrap_or_default();
+    let method = flow.code_challenge_method.unwrap_or_default();
+    pkce::check(&challenge, &method, &input.code_verifier)?;
+    let user = match flow.user_id {
+        Some(id) => store::users::by_id(&mut tx, id).await?,
+        None => None,
+    };
+    let user = user.ok_or_else(no_flow)?;
+    if user.is_banned(now) {
+        return Err(Error::bad_request(code::USER_BANNED, "User is banned"));
+    }
+    let traits = json!({ "provider_type": "email" });
+    audit::record(
+        &mut tx,
+        Action::Login,
+        Actor::User(&user),
+        traits,
+        (origin, now),
+    )
+    .await?;
+    let method = flow.authentication_method.as_str();
+    let granted = grant::begin(state, &mut tx, &user, method, origin).await?;
+    tx.commit().await?;
+    Ok(granted)
 }
 
 fn check_may_sign_in(state: &AppState, user: &User, contact: &Contact) -> Result<()> {

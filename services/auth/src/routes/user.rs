@@ -4,8 +4,9 @@ use axum::extract::State;
 use common::extract::Json;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, types};
+use time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,12 +17,19 @@ use crate::{
     audit::{self, Action, Actor},
     authentication::{SignedIn, is_admin},
     error::{Error, Result, code},
-    mails,
+    mails::{self, Mail, Return},
     password::Verdict,
+    pkce::ChallengeInput,
+    redirect::ReturnTo,
     request::{Body, Origin},
+    routes::passwordless::{back, begin_flow},
     store,
     user::{Members, User, UserView, merge},
+    verification,
 };
+
+/// How long a sign-in counts as a fresh proof of who the user is.
+const FRESH: Duration = Duration::hours(24);
 
 /// What a user wants to change about themselves.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -33,6 +41,13 @@ pub struct UserUpdate {
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     password: Option<SecretString>,
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    current_password: Option<SecretString>,
+    #[serde(default)]
+    nonce: String,
+    #[serde(flatten)]
+    challenge: ChallengeInput,
     #[schema(value_type = Option<Object>)]
     #[serde(default)]
     data: Option<Members>,
@@ -76,10 +91,13 @@ pub async fn update(
     State(state): State<AppState>,
     signed_in: SignedIn,
     origin: Origin,
+    ReturnTo(redirect_to): ReturnTo,
     Body(mut input): Body<UserUpdate>,
 ) -> Result<Json<UserView>> {
     input.normalize()?;
     input.check_allowed(&state, &signed_in)?;
+    let challenge = input.challenge.parse()?;
+    check_current_password(&state, &signed_in, &input).await?;
     let hash = new_hash(&state, &signed_in.user, input.password.clone()).await?;
     let now = state.now();
     let mut tx = state.store().begin().await?;
@@ -90,6 +108,7 @@ pub async fn update(
     })?;
     input.check_free(&mut tx, &user).await?;
     if let Some(hash) = hash {
+        check_fresh(&state, &mut tx, &mut user, (&signed_in, &input.nonce)).await?;
         user.encrypted_password = Some(hash);
         accounts::revoke_one_time_tokens(&mut tx, &mut user).await?;
         let current = signed_in.session.map(|session| session.id);
@@ -111,8 +130,13 @@ pub async fn update(
     if let Some(data) = input.app_metadata {
         user.raw_app_meta_data = Some(types::Json(merge(user.app_metadata(), data)));
     }
+    let mut mails = Vec::new();
     if !input.email.is_empty() && input.email != user.email() {
-        change_email(&state, &mut tx, &mut user, input.email).await?;
+        let back = back(redirect_to, challenge.as_ref());
+        mails = change_email(&state, &mut tx, &mut user, input.email, &back).await?;
+        if !mails.is_empty() {
+            begin_flow(&state, &mut tx, &user, challenge.as_ref(), "email_change").await?;
+        }
     }
     if !input.phone.is_empty() && input.phone != user.phone() {
         change_phone(&state, &mut tx, &mut user, input.phone).await?;
@@ -131,7 +155,43 @@ pub async fn update(
         .map_err(taken)?;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
+    state.mailer().send_all(mails).await?;
     Ok(Json(view))
+}
+
+/// Sends a code that proves whoever holds the session to be its user.
+#[utoipa::path(
+    get,
+    path = "/reauthenticate",
+    responses((status = 200, body = Object), (status = "4XX", body = crate::wire::RefusalV2)),
+    security(("access_token" = []))
+)]
+pub async fn reauthenticate(
+    State(state): State<AppState>,
+    SignedIn { user, .. }: SignedIn,
+    origin: Origin,
+) -> Result<Json<Value>> {
+    if user.email().is_empty() && user.phone().is_empty() {
+        let message = "Reauthentication requires the user to have an email or a phone number";
+        return Err(Error::invalid(message));
+    }
+    if user.email_confirmed_at.is_none() {
+        let message = "Please verify your email first.";
+        return Err(Error::unprocessable(code::EMAIL_NOT_CONFIRMED, message));
+    }
+    let mut tx = state.store().begin().await?;
+    let user = store::users::lock(&mut tx, user.id).await?;
+    let mut user = user.ok_or_else(|| anyhow::anyhow!("the user is gone"))?;
+    mails::check_frequency(&state, user.reauthentication_sent_at)?;
+    let actor = Actor::User(&user);
+    let event = (&origin, state.now());
+    let action = Action::UserReauthenticateRequested;
+    audit::record(&mut tx, action, actor, Value::Null, event).await?;
+    let mail = mails::reauthentication(&state, &mut tx, &mut user).await?;
+    store::users::save(&mut tx, &user, state.now()).await?;
+    tx.commit().await?;
+    state.mailer().send(&mail).await?;
+    Ok(Json(json!({})))
 }
 
 impl UserUpdate {
@@ -229,6 +289,53 @@ async fn new_hash(
     state.hasher().hash(password).await.map(Some)
 }
 
+/// Fails when the present password must be given and is not, or is wrong. Whoever came in because
+/// it was lost need not know it.
+async fn check_current_password(state: &AppState, by: &SignedIn, input: &UserUpdate) -> Result<()> {
+    let recovering = by
+        .claims
+        .amr
+        .iter()
+        .any(|method| method.method == "recovery");
+    if !state.config().password.update_requires_current
+        || input.password.is_none()
+        || !by.user.has_password()
+        || recovering
+    {
+        return Ok(());
+    }
+    let message = "Current password required when setting new password.";
+    let Some(current) = input.current_password.clone() else {
+        return Err(Error::bad_request(code::CURRENT_PASSWORD_REQUIRED, message));
+    };
+    let hash = by.user.encrypted_password.as_deref();
+    match state.hasher().verify(current, hash).await? {
+        Verdict::Wrong => Err(Error::bad_request(code::CURRENT_PASSWORD_INVALID, message)),
+        Verdict::Right | Verdict::Outdated => Ok(()),
+    }
+}
+
+/// Fails when a change of password needs a proof fresher than the session.
+async fn check_fresh(
+    state: &AppState,
+    connection: &mut PgConnection,
+    user: &mut User,
+    (by, nonce): (&SignedIn, &str),
+) -> Result<()> {
+    let began = by.session.as_ref().and_then(|session| session.created_at);
+    let is_fresh = began.is_some_and(|began| state.now() <= began + FRESH);
+    if !state.config().password.update_requires_reauthentication || is_fresh {
+        return Ok(());
+    }
+    if nonce.is_empty() {
+        return Err(Error::bad_request(
+            code::REAUTHENTICATION_NEEDED,
+            "Password update requires reauthentication",
+        ));
+    }
+    verification::reauthenticate(state, connection, user, nonce).await
+}
+
 /// A permanent user confirms every change; an anonymous one becomes permanent at once where
 /// nothing has to be confirmed.
 async fn change_email(
@@ -236,13 +343,16 @@ async fn change_email(
     connection: &mut PgConnection,
     user: &mut User,
     email: String,
-) -> Result<()> {
+    back: &Return,
+) -> Result<Vec<Mail>> {
     if user.is_anonymous && state.config().mailer.autoconfirm {
         let contact = Contact::Email(email.clone());
         user.email = Some(email);
-        return become_permanent(state, connection, user, &contact).await;
+        become_permanent(state, connection, user, &contact).await?;
+        return Ok(Vec::new());
     }
-    mails::email_change(state, connection, user, &email).await
+    mails::check_frequency(state, user.email_change_sent_at)?;
+    mails::email_change(state, connection, user, &email, back).await
 }
 
 async fn change_phone(

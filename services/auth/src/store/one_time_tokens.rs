@@ -22,6 +22,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 6] = [
+        Self::Confirmation,
+        Self::Recovery,
+        Self::EmailChangeNew,
+        Self::EmailChangeCurrent,
+        Self::PhoneChange,
+        Self::Reauthentication,
+    ];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Confirmation => "confirmation_token",
@@ -79,6 +88,57 @@ pub async fn delete(connection: &mut PgConnection, user: Uuid, kind: Kind) -> sq
     )
     .bind(user)
     .bind(kind.as_str())
+    .execute(connection)
+    .await?;
+    Ok(result.rows_affected() > 0)
+}
+
+/// A token that was found.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Found {
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// What it is for, in the schema's words.
+    pub token_type: String,
+    /// The hash it is stored as.
+    pub token_hash: String,
+}
+
+impl Found {
+    /// What it is for.
+    pub fn kind(&self) -> Option<Kind> {
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == self.token_type)
+    }
+}
+
+/// The token that is stored as one of `hashes` and is for one of `kinds`.
+pub async fn find(
+    connection: &mut PgConnection,
+    hashes: &[String],
+    kinds: &[Kind],
+) -> sqlx::Result<Option<Found>> {
+    let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
+    sqlx::query_as(
+        "select user_id, token_type::text, token_hash from auth.one_time_tokens \
+         where token_hash = any($1) and token_type::text = any($2) limit 1",
+    )
+    .bind(hashes)
+    .bind(kinds)
+    .fetch_optional(connection)
+    .await
+}
+
+/// Uses a token up: of many who try at the same time, one succeeds.
+pub async fn take(connection: &mut PgConnection, found: &Found) -> sqlx::Result<bool> {
+    let result = sqlx::query(
+        "delete from auth.one_time_tokens \
+         where user_id = $1 and token_type::text = $2 and token_hash = $3",
+    )
+    .bind(found.user_id)
+    .bind(&found.token_type)
+    .bind(&found.token_hash)
     .execute(connection)
     .await?;
     Ok(result.rows_affected() > 0)

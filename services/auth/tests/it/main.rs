@@ -1,6 +1,7 @@
 //! auth on a real PostgreSQL.
 mod admin;
 mod logout;
+mod mail;
 mod refresh;
 mod rules;
 mod signup;

@@ -127,14 +127,23 @@ fn the_contract_has_every_route() {
     let paths: Vec<_> = contract.paths.paths.keys().map(String::as_str).collect();
     let expected = [
         "/.well-known/jwks.json",
+        "/admin/audit",
+        "/admin/generate_link",
         "/admin/users",
         "/admin/users/{user_id}",
         "/health",
+        "/invite",
         "/logout",
+        "/magiclink",
+        "/otp",
+        "/reauthenticate",
+        "/recover",
+        "/resend",
         "/settings",
         "/signup",
         "/token",
         "/user",
+        "/verify",
     ];
     assert_eq!(paths, expected);
 }

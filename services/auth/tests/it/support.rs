@@ -47,7 +47,11 @@ pub(crate) async fn autoconfirming() -> Fixture {
 }
 
 /// A service with these settings besides the necessary ones.
-pub(crate) async fn with<const N: usize>(settings: [(&str, &str); N]) -> Fixture {
+pub(crate) async fn with<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Fixture {
+    let settings: Vec<_> = settings
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     let database = testkit::postgres::database_from("auth", prepare).await;
     let url = database.url_for("auth_admin", ROLE_PASSWORD).await;
     let necessary = [
@@ -56,6 +60,7 @@ pub(crate) async fn with<const N: usize>(settings: [(&str, &str); N]) -> Fixture
         ("API_EXTERNAL_URL", "http://api.example.com/auth/v1"),
         ("JWT_SECRET", SECRET),
     ];
+    let necessary = necessary.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = load::<Config>(&mut Env::from_pairs(necessary.into_iter().chain(settings)))
         .expect("a usable configuration");
     let pool = PgPoolOptions::new()

@@ -1,6 +1,6 @@
 //! The routes file as it is written: its keys, their forms, and errors that name the line.
 
-use std::{ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -10,6 +10,32 @@ use toml::Spanned;
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoutesFile {
     pub(crate) route: Vec<RouteEntry>,
+    #[serde(default)]
+    pub(crate) consumer: Vec<ConsumerEntry>,
+}
+
+/// One `[[consumer]]`: somebody who holds keys of their own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsumerEntry {
+    /// Name in routes, logs, metrics and the admin API.
+    pub(crate) name: Spanned<Name>,
+    /// The role its keys stand for; its name where that is one.
+    #[serde(default)]
+    pub(crate) role: Option<Spanned<String>>,
+    /// Its keys by name, all of them good; may hold `${NAME}`.
+    pub(crate) keys: BTreeMap<String, Spanned<String>>,
+    /// Requests it may make, on all routes together.
+    #[serde(default)]
+    pub(crate) limit: Option<ConsumerLimit>,
+}
+
+/// `limit = { minute = …, hour = … }` of a consumer.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsumerLimit {
+    pub(crate) minute: u32,
+    pub(crate) hour: u32,
 }
 
 /// One `[[route]]`.
@@ -31,6 +57,12 @@ pub(crate) struct RouteEntry {
     /// Consumers that may use this route; all of them when none is listed.
     #[serde(default)]
     pub(crate) consumers: Vec<Spanned<String>>,
+    /// Addresses and networks that may use this route; all of them when none is listed.
+    #[serde(default)]
+    pub(crate) allow_addresses: Vec<Spanned<String>>,
+    /// Origins that may call this route, in place of those of `GATEWAY_CORS_ORIGINS`.
+    #[serde(default)]
+    pub(crate) cors_origins: Option<Spanned<Vec<String>>>,
     /// Requests a client may make.
     #[serde(default)]
     pub(crate) limit: Option<LimitEntry>,
@@ -48,12 +80,28 @@ pub(crate) struct RouteEntry {
     pub(crate) websocket: bool,
 }
 
-/// `limit = { minute = …, hour = … }`.
+/// `limit = { minute = …, hour = …, by = … }` of a route.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitEntry {
     pub(crate) minute: u32,
     pub(crate) hour: u32,
+    /// Who is counted as one.
+    #[serde(default)]
+    pub(crate) by: LimitBy,
+}
+
+/// Whose requests a limit counts together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LimitBy {
+    /// Those from one address.
+    #[default]
+    Address,
+    /// Those with keys of one consumer.
+    Consumer,
+    /// Those with genuine tokens of one user; without one, those from one address.
+    User,
 }
 
 /// A lower-case name.

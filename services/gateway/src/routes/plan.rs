@@ -2,13 +2,21 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use super::file::{RouteEntry, RoutesFile, line_of};
-use crate::{limits::Limit, upstream::Target};
+pub(crate) use super::file::LimitBy;
+use super::{
+    consumers::ConsumerRules,
+    file::{RouteEntry, RoutesFile, line_of},
+};
+use crate::{client_address::Networks, cors::Cors, limits::Limit, upstream::Target};
 
-/// Every route of a file.
-#[derive(Clone, Debug)]
+/// What is wrong, and with which part of the file.
+pub(super) type Mistake = (Range<usize>, String);
+
+/// Every route and consumer of a file.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) routes: Vec<Rules>,
+    pub(crate) consumers: Vec<ConsumerRules>,
 }
 
 /// What one route says.
@@ -24,8 +32,14 @@ pub(crate) struct Rules {
     pub(crate) strip: bool,
     /// Names of the consumers that may use it.
     pub(crate) consumers: Vec<String>,
+    /// Networks that may use it; all of them when none is listed.
+    pub(crate) networks: Networks,
+    /// Origins that may call it, when they are not those of all routes.
+    pub(crate) cors: Option<Cors>,
     /// Requests one client may make.
     pub(crate) limit: Option<Limit>,
+    /// Who is one client for that.
+    pub(crate) limit_by: LimitBy,
     /// Largest request body.
     pub(crate) max_body_bytes: u64,
     /// Time to reach the upstream.
@@ -58,56 +72,54 @@ impl Plan {
     /// Reads a routes file; an error names the line.
     pub(crate) fn read(text: &str, around: &mut Surroundings<'_>) -> Result<Self, String> {
         let file = RoutesFile::parse(text)?;
-        let mut routes: Vec<Rules> = Vec::with_capacity(file.route.len());
-        for entry in file.route {
-            let rules = Rules::read(&entry, &routes, around).map_err(|(span, what)| {
-                let line = line_of(text, &span);
-                format!("line {line}: route `{}`: {what}", entry.name.0)
-            })?;
-            routes.push(rules);
+        let place = |kind, name: &str, (span, what): Mistake| {
+            let line = line_of(text, &span);
+            format!("line {line}: {kind} `{name}`: {what}")
+        };
+        let mut plan = Self::default();
+        for entry in &file.consumer {
+            let rules = ConsumerRules::read(entry, &plan.consumers, around)
+                .map_err(|mistake| place("consumer", &entry.name.get_ref().0, mistake))?;
+            plan.consumers.push(rules);
         }
-        Ok(Self { routes })
+        for entry in &file.route {
+            let rules = Rules::read(entry, &plan, around)
+                .map_err(|mistake| place("route", &entry.name.0, mistake))?;
+            plan.routes.push(rules);
+        }
+        Ok(plan)
     }
 }
 
 impl Rules {
     fn read(
         entry: &RouteEntry,
-        others: &[Self],
+        plan: &Plan,
         around: &mut Surroundings<'_>,
-    ) -> Result<Self, (Range<usize>, String)> {
+    ) -> Result<Self, Mistake> {
         let (name, prefix) = (entry.name.0.as_str(), entry.prefix.get_ref().0.as_str());
         let is_twin = |other: &&Self| *other.name == *name || *other.prefix == *prefix;
-        if let Some(twin) = others.iter().find(is_twin) {
+        if let Some(twin) = plan.routes.iter().find(is_twin) {
             let what = format!("its name or its prefix is that of `{}`", twin.name);
             return Err((entry.prefix.span(), what));
         }
         let targets = targets(entry.upstream.get_ref(), around.variable)
             .map_err(|what| (entry.upstream.span(), what))?;
-        for consumer in &entry.consumers {
-            if !around.consumers.contains(&consumer.get_ref().as_str()) {
-                let what = format!("there is no consumer `{}`", consumer.get_ref());
-                return Err((consumer.span(), what));
-            }
-        }
-        let everybody = || around.consumers.iter().map(ToString::to_string).collect();
-        let listed: Vec<_> = entry
-            .consumers
-            .iter()
-            .map(|name| name.get_ref().clone())
-            .collect();
+        let cors = entry
+            .cors_origins
+            .as_ref()
+            .map(|origins| Cors::new(origins.get_ref()).map_err(|what| (origins.span(), what)));
         let limit = entry.limit;
         Ok(Self {
             name: name.into(),
             prefix: prefix.into(),
             targets,
             strip: entry.strip,
-            consumers: if listed.is_empty() {
-                everybody()
-            } else {
-                listed
-            },
+            consumers: consumers(entry, plan, around)?,
+            networks: networks(entry)?,
+            cors: cors.transpose()?,
             limit: limit.map(|limit| Limit::new(limit.minute, limit.hour, around.limit_scale)),
+            limit_by: limit.map(|limit| limit.by).unwrap_or_default(),
             max_body_bytes: entry.max_body.map_or(u64::MAX, |size| size.0),
             connect_timeout: entry.connect_timeout.0,
             read_timeout: entry.read_timeout.0,
@@ -154,6 +166,37 @@ impl OpenPath {
     }
 }
 
+/// The consumers a route lists, or all.
+fn consumers(
+    entry: &RouteEntry,
+    plan: &Plan,
+    around: &Surroundings<'_>,
+) -> Result<Vec<String>, Mistake> {
+    let of_file = plan.consumers.iter().map(|consumer| &*consumer.name);
+    let known: Vec<&str> = around.consumers.iter().copied().chain(of_file).collect();
+    if entry.consumers.is_empty() {
+        return Ok(known.into_iter().map(str::to_owned).collect());
+    }
+    let listed = entry.consumers.iter().map(|name| {
+        if known.contains(&name.get_ref().as_str()) {
+            Ok(name.get_ref().clone())
+        } else {
+            Err((
+                name.span(),
+                format!("there is no consumer `{}`", name.get_ref()),
+            ))
+        }
+    });
+    listed.collect()
+}
+
+fn networks(entry: &RouteEntry) -> Result<Networks, Mistake> {
+    let texts = entry.allow_addresses.iter();
+    let networks =
+        texts.map(|text| Networks::parse(text.get_ref()).map_err(|what| (text.span(), what)));
+    networks.collect::<Result<_, _>>().map(Networks)
+}
+
 /// The addresses in an `upstream` value, variables filled in.
 fn targets(
     text: &str,
@@ -172,7 +215,10 @@ fn targets(
 }
 
 /// Replaces every `${NAME}` and `${NAME:-default}` of `text`.
-fn fill_in(text: &str, variable: &mut dyn FnMut(&str) -> Option<String>) -> Result<String, String> {
+pub(super) fn fill_in(
+    text: &str,
+    variable: &mut dyn FnMut(&str) -> Option<String>,
+) -> Result<String, String> {
     let mut parts = text.split("${");
     let mut filled = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -195,7 +241,7 @@ mod tests {
     use super::*;
     use crate::routes::BUILT_IN;
 
-    pub(crate) const TWO: &str = r#"[[route]]
+    const TWO: &str = r#"[[route]]
 name = "a"
 prefix = "/a/v1"
 upstream = "http://one:1"
@@ -262,6 +308,18 @@ strip = false
             ("http://${HOST:-two}:2", " , ", 10, "no upstream"),
             ("${HOST:-two}:2", "${HOST", 10, "without `}`"),
             ("[\"anon\"]", "[\"nobody\"]", 11, "no consumer `nobody`"),
+            (
+                "strip = false",
+                "allow_addresses = [\"10.0.0.0/99\"]",
+                12,
+                "nor a network",
+            ),
+            (
+                "strip = false",
+                "cors_origins = [\"app.example\"]",
+                12,
+                "is not an origin",
+            ),
         ] {
             let message = read(&TWO.replacen(from, to, 1)).unwrap_err();
             assert!(

@@ -108,12 +108,7 @@ impl Setup {
 impl Gateway {
     /// Sends `text` as it is and reads one response; `\n` in it becomes CR LF.
     pub(crate) async fn raw(&self, text: &str) -> RawResponse {
-        let mut socket = self.connect().await;
-        socket
-            .write_all(text.replace('\n', "\r\n").as_bytes())
-            .await
-            .unwrap();
-        RawResponse::read(&mut socket).await
+        raw(self.address, text.to_owned()).await
     }
 
     /// A connection of one's own.
@@ -173,6 +168,14 @@ impl RawResponse {
             .unwrap_or_default()
             .to_owned()
     }
+}
+
+/// As [`Gateway::raw`], of the gateway at `address`.
+pub(crate) async fn raw(address: SocketAddr, text: String) -> RawResponse {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let text = text.replace('\n', "\r\n");
+    socket.write_all(text.as_bytes()).await.unwrap();
+    RawResponse::read(&mut socket).await
 }
 
 /// The error code of the envelope.

@@ -11,10 +11,11 @@ use http_body_util::BodyExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc,
+    task::JoinSet,
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::kit::{RawResponse, Setup, upstream};
+use crate::kit::{RawResponse, Setup, raw, upstream};
 
 type Chunks = mpsc::Sender<Result<Bytes, std::io::Error>>;
 
@@ -185,4 +186,47 @@ async fn what_is_under_way_is_finished_when_the_gateway_stops() {
         received.contains("and finished") && received.ends_with("0\r\n\r\n"),
         "{received}"
     );
+}
+
+#[tokio::test]
+async fn a_stop_under_load_loses_no_request() {
+    const CLIENTS: usize = 64;
+    let (arrived, mut arrivals) = mpsc::channel(CLIENTS);
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = std::sync::Arc::clone(&gate);
+    let wait = get(move || {
+        let (arrived, gate) = (arrived.clone(), std::sync::Arc::clone(&opened));
+        async move {
+            arrived.send(()).await.ok();
+            gate.acquire()
+                .await
+                .map(tokio::sync::SemaphorePermit::forget)
+                .ok();
+            "served"
+        }
+    });
+    let gateway = Setup::route(upstream(Router::new().route("/wait", wait)).await, "");
+    let gateway = gateway.start().await;
+    let request = format!(
+        "GET /a/v1/wait HTTP/1.1\nHost: a\napikey: {}\n\n",
+        gateway.anon_key
+    );
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        clients.spawn(raw(gateway.address, request.clone()));
+    }
+    let stop = async {
+        for _ in 0..CLIENTS {
+            arrivals.recv().await.unwrap();
+        }
+        gateway.lifecycle.stop();
+        gate.add_permits(CLIENTS);
+        gateway.lifecycle.drain(Duration::from_secs(10)).await
+    };
+    let (responses, drained) = tokio::join!(clients.join_all(), stop);
+    assert!(drained);
+    let served = responses
+        .iter()
+        .filter(|response| response.body == "served");
+    assert_eq!(served.count(), CLIENTS);
 }

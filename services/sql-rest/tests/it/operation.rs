@@ -173,7 +173,7 @@ async fn a_database_that_dies_is_missed_and_found_again() {
     assert_eq!(answer.json()["code"], "PGRST000");
     assert_eq!(
         answer.json()["message"],
-        "Database connection error. Retrying."
+        "Database connection error. Retrying the connection."
     );
 
     server.resume().await.unwrap();

@@ -1,0 +1,198 @@
+//! `GET /verify` for browsers that follow a link, `POST /verify` for applications.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header::LOCATION},
+    response::{IntoResponse, Response},
+};
+use common::{
+    error::{Problem, log},
+    extract::Json,
+};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+use utoipa::ToSchema;
+
+use crate::{
+    AppState,
+    error::{Error, Result, code},
+    grant::Tokens,
+    one_time, pkce,
+    request::{Body, Origin, Params},
+    verification::{self, Type, Verified},
+};
+
+/// Said after the first of two confirmations.
+const HALF_WAY: &str =
+    "Confirmation link accepted. Please proceed to confirm link sent to the other email";
+
+/// A one-time token, or a code and where it was sent.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Verification {
+    #[serde(rename = "type")]
+    kind: String,
+    token: String,
+    token_hash: String,
+    email: String,
+    phone: String,
+}
+
+/// Uses a link up and leads the browser on, with tokens, a code or an error.
+#[utoipa::path(
+    get,
+    path = "/verify",
+    params(
+        ("token" = String, Query),
+        ("type" = String, Query),
+        ("redirect_to" = Option<String>, Query),
+    ),
+    responses((status = 303), (status = "4XX", body = crate::wire::RefusalV2))
+)]
+pub async fn follow(
+    State(state): State<AppState>,
+    origin: Origin,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let Some(kind) = params.get("type") else {
+        return Err(Error::invalid("Verify requires a verification type"));
+    };
+    let Some(token) = params.get("token").or_else(|| params.get("token_hash")) else {
+        return Err(Error::invalid("Verify requires a token or a token hash"));
+    };
+    let target = state.destinations().choose(&headers, &params);
+    let verified = match Type::parse(kind) {
+        None => Err(Error::invalid("Unsupported verification type")),
+        Some(verification) => {
+            let hashes = [token.to_owned()];
+            verification::verify(&state, verification, &hashes, true, &origin).await
+        }
+    };
+    let location = match verified {
+        Ok(Verified::Tokens(granted)) => with_fragment(&target, granted.fragment(kind))?,
+        Ok(Verified::Code(code)) => with_query(&target, &[("code", &code)])?,
+        Ok(Verified::HalfWay) => with_fragment(
+            &target,
+            vec![("message", HALF_WAY.to_owned()), ("sb", String::new())],
+        )?,
+        Err(error) => failed(&target, &error, token.starts_with(pkce::PREFIX))?,
+    };
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response())
+}
+
+/// Uses a token or code up and answers tokens.
+#[utoipa::path(
+    post,
+    path = "/verify",
+    request_body = Verification,
+    responses((status = 200, body = Tokens), (status = "4XX", body = crate::wire::RefusalV2))
+)]
+pub async fn verify(
+    State(state): State<AppState>,
+    origin: Origin,
+    Body(input): Body<Verification>,
+) -> Result<Response> {
+    let (verification, hashes) = input.parse()?;
+    let by_hash = !input.token_hash.is_empty();
+    match verification::verify(&state, verification, &hashes, false, &origin).await {
+        Ok(Verified::Tokens(granted)) => Ok(granted.into_response()),
+        Ok(Verified::Code(_) | Verified::HalfWay) => {
+            Ok(Json(json!({ "msg": HALF_WAY, "code": "200" })).into_response())
+        }
+        Err(error) if error.code() == code::OTP_EXPIRED && !by_hash => Err(Error::forbidden(
+            code::OTP_EXPIRED,
+            "Token has expired or is invalid",
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+impl Verification {
+    /// The type, and the hashes the token may be stored as.
+    fn parse(&self) -> Result<(Type, Vec<String>)> {
+        if self.kind.is_empty() {
+            return Err(Error::invalid("Verify requires a verification type"));
+        }
+        let verification = Type::parse(&self.kind);
+        match (self.token.is_empty(), self.token_hash.is_empty()) {
+            (true, true) | (false, false) => Err(Error::invalid(
+                "Verify requires either a token or a token hash",
+            )),
+            (true, false) => {
+                if !self.email.is_empty() || !self.phone.is_empty() {
+                    return Err(Error::invalid(
+                        "Only the token_hash and type should be provided",
+                    ));
+                }
+                let verification = verification
+                    .ok_or_else(|| Error::invalid("Invalid email verification type"))?;
+                Ok((verification, vec![self.token_hash.clone()]))
+            }
+            (false, true) => {
+                if self.email.is_empty() == self.phone.is_empty() {
+                    return Err(Error::invalid(
+                        "Only an email address or phone number should be provided on verify",
+                    ));
+                }
+                let verification = verification
+                    .filter(|_| self.phone.is_empty())
+                    .ok_or_else(|| Error::invalid("Unsupported verification type"))?;
+                let hash = one_time::hash(&self.email.to_lowercase(), &self.token);
+                let hashes = vec![format!("{}{hash}", pkce::PREFIX), hash];
+                Ok((verification, hashes))
+            }
+        }
+    }
+}
+
+/// Tells the application what went wrong, in the fragment and for PKCE in the query too.
+fn failed(target: &str, error: &Error, pkce: bool) -> Result<String> {
+    log(error);
+    let kind = match error.status().as_u16() {
+        400 => "invalid_request",
+        401 => "unauthorized_client",
+        403 => "access_denied",
+        500 => "server_error",
+        503 => "temporarily_unavailable",
+        _ => "",
+    };
+    let description = error.public_message();
+    let mut pairs = vec![
+        ("error", kind),
+        ("error_code", error.code()),
+        ("error_description", &description),
+    ];
+    pairs.retain(|(_, value)| !value.is_empty());
+    let target = if pkce {
+        with_query(target, &pairs)?
+    } else {
+        target.to_owned()
+    };
+    let mut fragment: Vec<_> = pairs
+        .into_iter()
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect();
+    fragment.push(("sb", String::new()));
+    with_fragment(&target, fragment)
+}
+
+fn with_query(target: &str, pairs: &[(&str, &str)]) -> Result<String> {
+    let mut url = parse(target)?;
+    url.query_pairs_mut().extend_pairs(pairs);
+    Ok(url.into())
+}
+
+fn with_fragment(target: &str, pairs: Vec<(&str, String)>) -> Result<String> {
+    let mut url = parse(target)?;
+    let fragment = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
+    url.set_fragment(Some(&fragment));
+    Ok(url.into())
+}
+
+fn parse(target: &str) -> Result<Url> {
+    Url::parse(target).map_err(|error| Error::Internal(error.into()))
+}
