@@ -6,6 +6,9 @@ SHELL := bash
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 FERROBASE := $(CARGO_TARGET_DIR)/debug/ferrobase
+# The Dockerfile needs BuildKit; 1.29 must be told.
+export DOCKER_BUILDKIT := 1
+export COMPOSE_DOCKER_CLI_BUILD := 1
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 ##@ Run in containers

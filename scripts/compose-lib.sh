@@ -2,6 +2,9 @@
 # fleet are those of `.env`, or of the file that ENV_FILE names.
 ENV_FILE=${ENV_FILE:-.env}
 
+# The Dockerfile caches what it compiles, which the builder of old cannot; 1.29 must be told of both.
+export DOCKER_BUILDKIT=${DOCKER_BUILDKIT:-1} COMPOSE_DOCKER_CLI_BUILD=${COMPOSE_DOCKER_CLI_BUILD:-1}
+
 # setting NAME DEFAULT: a variable of this shell, or of ENV_FILE (where NAME_FILE names a file that
 # holds it), or the default.
 setting() {
