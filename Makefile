@@ -6,8 +6,47 @@ SHELL := bash
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 FERROBASE := $(CARGO_TARGET_DIR)/debug/ferrobase
+# The Dockerfile needs BuildKit; 1.29 must be told.
+export DOCKER_BUILDKIT := 1
+export COMPOSE_DOCKER_CLI_BUILD := 1
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-##@ Run
+##@ Run in containers
+
+.PHONY: up
+up: ## Run the whole stack with Docker Compose; the first run generates .env
+	@scripts/compose-up.sh
+
+.PHONY: down
+down: ## Stop and remove the containers; the data stays
+	@scripts/compose-down.sh
+
+.PHONY: logs
+logs: ## Follow the logs; of one service with SERVICE=auth
+	@$(COMPOSE) logs --follow --tail 100 $(SERVICE)
+
+.PHONY: ps
+ps: ## Show the containers
+	@$(COMPOSE) ps
+
+.PHONY: health
+health: ## Show which containers are healthy; fails when one is not
+	@scripts/compose-health.sh
+
+.PHONY: build
+build: ## Build the images of all services
+	@$(COMPOSE) build
+
+.PHONY: test-smoke
+test-smoke: ## Drive the running stack, native or in containers, over plain HTTP
+	@scripts/smoke-test.sh
+
+.PHONY: test-compose
+test-compose: ## Start, break, scale and remove a fleet of containers of its own
+	cargo build --locked --workspace --bins
+	scripts/compose-test.sh debug
+
+##@ Run natively
 
 .PHONY: dev
 dev: deps ## Run the whole stack natively; the first run generates .env
@@ -70,15 +109,17 @@ fmt: ## Format the code
 	cargo fmt --all
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: down ## Remove the containers and what was built; data and images stay
 	cargo clean
 
 .PHONY: fclean
-fclean: clean ## Also remove the development data; .env stays
+fclean: ## Also remove the data and the images; .env stays
+	@scripts/compose-down.sh --all
+	cargo clean
 	rm -rf .data tests/e2e/node_modules
 
 .PHONY: re
-re: fclean dev ## Start over with empty databases
+re: fclean up ## Start over with empty databases
 
 .PHONY: help
 help: ## Show this help

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Writes `.env` from `.env.example` with fresh random secrets. Never touches an existing `.env`.
+# Writes `.env` from `.env.example` with fresh random secrets. Never touches an existing `.env`,
+# except with --complete: then variables that it lacks are added at its end. A variable NAME that is
+# given as NAME_FILE is not lacking. Usage: generate-env.sh [--complete] [FILE]
 #
 # A variable under a comment marked [generated] gets 48 random letters and digits; one marked
 # [generated: jwt ROLE] a token for that role, valid for ten years, signed with JWT_SECRET.
@@ -7,8 +9,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+complete=false
+if [[ ${1:-} == --complete ]]; then
+    complete=true
+    shift
+fi
 target=${1:-.env}
-if [[ -e $target ]]; then
+if [[ -e $target && $complete == false ]]; then
     echo "$target exists already; nothing to do"
     exit 0
 fi
@@ -35,6 +42,13 @@ sign_token() {
 umask 077
 draft=$(mktemp "$target.XXXXXX")
 trap 'rm -f "$draft"' EXIT
+# The keys that are added to an existing file must fit its secret.
+known_secret=''
+if [[ -e $target ]]; then
+    known_secret=$(sed -n 's/^JWT_SECRET=//p' "$target")
+    secret_file=$(sed -n 's/^JWT_SECRET_FILE=//p' "$target")
+    [[ -z $secret_file ]] || known_secret=$(<"$secret_file")
+fi
 marker='' jwt_secret=''
 while IFS= read -r line; do
     case $line in
@@ -44,12 +58,22 @@ while IFS= read -r line; do
                 ': jwt '*) line+=$(sign_token "${marker#: jwt }" "$jwt_secret") ;;
                 '') line+=$(random_secret) ;;
             esac
-            [[ $line == JWT_SECRET=* ]] && jwt_secret=${line#*=}
+            [[ $line == JWT_SECRET=* ]] && jwt_secret=${known_secret:-${line#*=}}
             marker=none
             ;;
     esac
     printf '%s\n' "$line"
 done <.env.example >"$draft"
+if [[ -e $target ]]; then
+    while IFS= read -r line; do
+        name=${line%%=*}
+        if [[ $line == [A-Z]*=* ]] && ! grep -qE "^${name}(_FILE)?=" "$target"; then
+            printf '%s\n' "$line" >>"$target"
+            echo "added $name to $target"
+        fi
+    done <"$draft"
+    exit 0
+fi
 mv "$draft" "$target"
 trap - EXIT
 echo "wrote $target with fresh secrets (mode 600)"

@@ -1,6 +1,7 @@
 //! Flows across services, through the gateway, on real servers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod containers;
 mod dependencies;
 mod isolation;
 mod outage;
