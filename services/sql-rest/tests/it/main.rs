@@ -7,3 +7,8 @@ mod requests;
 mod spec;
 mod stack;
 mod tokens;
+
+#[test]
+fn the_contract_is_current() {
+    testkit::contract::assert_current::<sql_rest::SqlRest>();
+}
