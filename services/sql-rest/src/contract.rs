@@ -20,14 +20,22 @@ const BEARER: &str = "bearer";
 pub(crate) fn contract() -> OpenApi {
     let components = ComponentsBuilder::new()
         .schema(ERROR, error())
-        .security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
+        .security_scheme(
+            BEARER,
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        )
         .build();
     let paths = PathsBuilder::new()
         .path("/", root())
         .path("/{relation}", relation())
         .path("/rpc/{function}", function());
     OpenApiBuilder::new()
-        .info(InfoBuilder::new().title("sql-rest").description(Some(DESCRIPTION)).build())
+        .info(
+            InfoBuilder::new()
+                .title("sql-rest")
+                .description(Some(DESCRIPTION))
+                .build(),
+        )
         .paths(paths.build())
         .components(Some(components))
         .security(Some([
@@ -38,7 +46,10 @@ pub(crate) fn contract() -> OpenApi {
 }
 
 fn root() -> PathItem {
-    PathItem::new(HttpMethod::Get, operation("What the exposed schemas hold", &[], &["200"]))
+    PathItem::new(
+        HttpMethod::Get,
+        operation("What the exposed schemas hold", &[], &["200"]),
+    )
 }
 
 fn relation() -> PathItem {
@@ -50,22 +61,40 @@ fn relation() -> PathItem {
         query_parameter("limit", "The most rows to give"),
         query_parameter("offset", "Rows to skip"),
         header_parameter("Range", "Rows to give, as `first-last`"),
-        header_parameter("Prefer", "`count=exact`, `count=planned` or `count=estimated`"),
+        header_parameter(
+            "Prefer",
+            "`count=exact`, `count=planned` or `count=estimated`",
+        ),
         header_parameter("Accept", "Media type of the answer"),
     ];
     let writing = [
         name,
         query_parameter("select", "Columns and embedded relations to return"),
         query_parameter("columns", "Columns of the body to use"),
-        header_parameter("Prefer", "`return=`, `resolution=`, `missing=`, `tx=` and others"),
+        header_parameter(
+            "Prefer",
+            "`return=`, `resolution=`, `missing=`, `tx=` and others",
+        ),
     ];
     let mut item = PathItem::new(
         HttpMethod::Get,
-        operation("Rows; further parameters filter them", &reading, &["200", "206"]),
+        operation(
+            "Rows; further parameters filter them",
+            &reading,
+            &["200", "206"],
+        ),
     );
     item.post = Some(with_body(operation("Adds rows", &writing, &["200", "201"])));
-    item.patch = Some(with_body(operation("Changes rows", &writing, &["200", "204"])));
-    item.put = Some(with_body(operation("Adds or replaces one row", &writing, &["200", "201", "204"])));
+    item.patch = Some(with_body(operation(
+        "Changes rows",
+        &writing,
+        &["200", "204"],
+    )));
+    item.put = Some(with_body(operation(
+        "Adds or replaces one row",
+        &writing,
+        &["200", "201", "204"],
+    )));
     item.delete = Some(operation("Removes rows", &writing, &["200", "204"]));
     item
 }
@@ -82,12 +111,16 @@ fn function() -> PathItem {
         HttpMethod::Get,
         call("Calls a function that only reads; arguments are parameters"),
     );
-    item.post = Some(with_body(call("Calls a function; arguments are the members of the body")));
+    item.post = Some(with_body(call(
+        "Calls a function; arguments are the members of the body",
+    )));
     item
 }
 
 fn operation(summary: &str, parameters: &[Parameter], statuses: &[&str]) -> Operation {
-    let failure = ContentBuilder::new().schema(Some(Ref::from_schema_name(ERROR))).build();
+    let failure = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(ERROR)))
+        .build();
     let mut operation = OperationBuilder::new()
         .summary(Some(summary))
         .parameters(Some(parameters.to_vec()));
@@ -103,7 +136,9 @@ fn operation(summary: &str, parameters: &[Parameter], statuses: &[&str]) -> Oper
 
 fn with_body(mut operation: Operation) -> Operation {
     let json = ContentBuilder::new().build();
-    let body = RequestBodyBuilder::new().content("application/json", json).build();
+    let body = RequestBodyBuilder::new()
+        .content("application/json", json)
+        .build();
     operation.request_body = Some(body);
     operation
 }
@@ -134,10 +169,15 @@ fn parameter(name: &str, description: &str, place: ParameterIn) -> Parameter {
 fn error() -> Schema {
     let error = ["code", "message", "details", "hint"]
         .into_iter()
-        .fold(ObjectBuilder::new(), |error, name| error.property(name, text()));
+        .fold(ObjectBuilder::new(), |error, name| {
+            error.property(name, text())
+        });
     error.required("code").required("message").build().into()
 }
 
 fn text() -> Schema {
-    ObjectBuilder::new().schema_type(Type::String).build().into()
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .build()
+        .into()
 }

@@ -9,6 +9,8 @@
 
 pub mod catalog;
 pub mod config;
+mod contract;
+mod cors;
 pub mod error;
 mod fuzzy;
 pub mod jwt;
@@ -23,6 +25,7 @@ mod routes;
 pub mod schema_cache;
 pub mod session;
 pub mod sql;
+mod timing;
 pub mod transaction;
 
 use axum::Router;

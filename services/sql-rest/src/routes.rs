@@ -11,12 +11,17 @@ use axum::{
 };
 use bytes::Bytes;
 use common::context::RequestContext;
-use http::{header::AUTHORIZATION, request::Parts};
+use http::{
+    HeaderName,
+    header::{AUTHORIZATION, ORIGIN},
+    request::Parts,
+};
 
 use crate::{
     AppState,
     catalog::Catalog,
     config::TransactionEnd,
+    cors,
     error::Error,
     jwt::Identity,
     media::MediaType,
@@ -27,8 +32,11 @@ use crate::{
     schema_cache::Snapshot,
     session::{self, Context},
     sql,
+    timing::Timing,
     transaction::{self, End, Work},
 };
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// All paths lead to one handler, which reads them itself; they are named for metrics alone.
 pub(crate) fn router() -> Router<AppState> {
@@ -53,15 +61,35 @@ impl<E: Into<Error>> From<E> for Refusal {
 
 async fn handle(State(state): State<AppState>, request: Request) -> Response {
     let snapshot = state.schema_cache.snapshot();
+    let settings = &snapshot.settings;
+    let origins = settings.cors_origins.as_deref();
     let (parts, body) = request.into_parts();
-    match serve(&state, &snapshot, &parts, body).await {
+    if let Some(response) = cors::preflight(&parts.method, &parts.headers, origins) {
+        return response;
+    }
+    let mut timing = Timing::start();
+    let mut response = match serve(&state, &snapshot, &parts, body, &mut timing).await {
         Ok(response) => response,
         Err(Refusal::TooLarge) => response::too_large(),
         Err(Refusal::Error(error)) => {
             log(&error);
-            response::failure(&error, snapshot.settings.verbosity)
+            response::failure(&error, settings.verbosity)
         }
+    };
+    timing.ended("response");
+    let headers = response.headers_mut();
+    if settings.server_timing {
+        headers.extend(timing.header().map(|value| (SERVER_TIMING, value)));
     }
+    if let Some(name) = &settings.trace_header
+        && let Some(value) = parts.headers.get(name)
+    {
+        headers.insert(name.clone(), value.clone());
+    }
+    if let Some(origin) = parts.headers.get(ORIGIN) {
+        cors::expose(&mut response, origin, origins);
+    }
+    response
 }
 
 async fn serve(
@@ -69,15 +97,10 @@ async fn serve(
     snapshot: &Snapshot,
     parts: &Parts,
     body: Body,
+    timing: &mut Timing,
 ) -> Result<Response, Refusal> {
-    let authorization = parts.headers.get(AUTHORIZATION);
-    let authorization = authorization.and_then(|value| value.to_str().ok());
-    let identity = snapshot.authenticator.identify(authorization)?;
-    if let Some(context) = RequestContext::current()
-        && !identity.subject.is_empty()
-    {
-        context.set_user(&identity.subject);
-    }
+    let identity = identify(snapshot, parts)?;
+    timing.ended("jwt");
     let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
     let incoming = Incoming {
         method: &parts.method,
@@ -87,7 +110,10 @@ async fn serve(
     };
     let request = ApiRequest::parse(&incoming, &snapshot.settings.core)?;
     match request.action {
-        Action::Info => Ok(response::options(&plan::allow(&request, catalog)?)),
+        Action::Info => {
+            timing.ended("parse");
+            Ok(response::options(&plan::allow(&request, catalog)?))
+        }
         Action::Inspect { .. } => Err(Error::RootDisabled.into()),
         Action::Read { .. }
         | Action::Insert
@@ -104,9 +130,21 @@ async fn serve(
                 identity: &identity,
                 request: &request,
             };
-            Ok(exchange.query(&body).await?)
+            Ok(exchange.query(&body, timing).await?)
         }
     }
+}
+
+fn identify(snapshot: &Snapshot, parts: &Parts) -> Result<Arc<Identity>, Error> {
+    let authorization = parts.headers.get(AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let identity = snapshot.authenticator.identify(authorization)?;
+    if let Some(context) = RequestContext::current()
+        && !identity.subject.is_empty()
+    {
+        context.set_user(&identity.subject);
+    }
+    Ok(identity)
 }
 
 async fn read_body(request: &ApiRequest, body: Body, limit: usize) -> Result<Bytes, Refusal> {
@@ -128,9 +166,10 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn query(&self, body: &Bytes) -> Result<Response, Error> {
+    async fn query(&self, body: &Bytes, timing: &mut Timing) -> Result<Response, Error> {
         let settings = &self.snapshot.settings;
         let payload = Payload::inspect(body, self.request)?;
+        timing.ended("parse");
         let plan = QueryPlan::new(self.request, payload, self.catalog, &settings.core)?;
         let statement = sql::statement(&plan);
         let estimate = sql::estimate(&plan);
@@ -144,8 +183,10 @@ impl Exchange<'_> {
             pre_request: pre_request.as_deref(),
             end: self.end(&plan),
         };
+        timing.ended("plan");
         let check = |rows| plan.check(rows);
         let answered = transaction::run(&self.state.pool, &session, &work, check).await;
+        timing.ended("transaction");
         let is_known = settings.anonymous_role.as_ref() != Some(&self.identity.role);
         let answer = answered.map_err(|failure| failure.into_error(is_known))?;
         response::answer(self.request, &plan, answer, settings.core.max_rows)

@@ -304,3 +304,67 @@ async fn a_body_that_is_too_large_is_refused() {
     let answer = request.body(vec![b' '; 101]).send().await;
     answer.expect(StatusCode::PAYLOAD_TOO_LARGE);
 }
+
+#[tokio::test]
+async fn browsers_learn_what_other_origins_may_do() {
+    let any = stack(&[]).await;
+    let ask = async |stack: &crate::stack::Stack, origin: &str| {
+        let request = stack
+            .client
+            .request(Method::OPTIONS, "/books")
+            .header("Origin", origin);
+        let request = request.header("Access-Control-Request-Method", "POST");
+        request
+            .header("Access-Control-Request-Headers", "Foo,Bar")
+            .send()
+            .await
+    };
+    let answer = ask(&any, "http://a.example").await.expect(StatusCode::OK);
+    let allowed = "Authorization, Foo, Bar, Accept, Accept-Language, Content-Language";
+    assert_eq!(answer.header("access-control-allow-headers"), Some(allowed));
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.header("access-control-max-age"), Some("86400"));
+    let answer = any
+        .client
+        .get("/books")
+        .header("Origin", "http://a.example")
+        .send()
+        .await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert!(answer.header("access-control-expose-headers").is_some());
+
+    let some = stack(&[("PGRST_SERVER_CORS_ALLOWED_ORIGINS", "http://a.example")]).await;
+    let answer = ask(&some, "http://a.example").await;
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("http://a.example")
+    );
+    assert_eq!(
+        answer.header("access-control-allow-credentials"),
+        Some("true")
+    );
+    let answer = ask(&some, "http://b.example").await;
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+}
+
+#[tokio::test]
+async fn answers_tell_where_the_time_went_when_asked_to() {
+    let pairs = [
+        ("PGRST_SERVER_TIMING_ENABLED", "true"),
+        ("PGRST_SERVER_TRACE_HEADER", "X-Trace"),
+    ];
+    let stack = stack(&pairs).await;
+    let answer = stack
+        .client
+        .get("/books")
+        .header("X-Trace", "abc")
+        .send()
+        .await;
+    assert_eq!(answer.header("x-trace"), Some("abc"));
+    let timing = answer.header("server-timing").unwrap();
+    let phases = timing
+        .split(", ")
+        .map(|phase| phase.split_once(";dur=").unwrap().0);
+    let expected = ["jwt", "parse", "plan", "transaction", "response"];
+    assert_eq!(phases.collect::<Vec<_>>(), expected);
+}
