@@ -3,7 +3,7 @@
 
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, ObjectBuilder, OpenApi,
-    OpenApiBuilder, PathItem, PathsBuilder, Ref, ResponseBuilder,
+    OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder,
     path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
     schema::{Schema, Type},
@@ -139,7 +139,7 @@ fn with_body(mut operation: Operation) -> Operation {
     let body = RequestBodyBuilder::new()
         .content("application/json", json)
         .build();
-    operation.request_body = Some(body);
+    operation.request_body = Some(RefOr::T(body));
     operation
 }
 
@@ -156,12 +156,15 @@ fn header_parameter(name: &str, description: &str) -> Parameter {
 }
 
 fn parameter(name: &str, description: &str, place: ParameterIn) -> Parameter {
-    let required = matches!(place, ParameterIn::Path);
+    let required = match place {
+        ParameterIn::Path => Required::True,
+        _ => Required::False,
+    };
     ParameterBuilder::new()
         .name(name)
         .description(Some(description))
         .parameter_in(place)
-        .required(required.into())
+        .required(required)
         .schema(Some(text()))
         .build()
 }
