@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Longest wait for the stack to become ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What differs from production when developing on one machine.
 const DEVELOPMENT: [(&str, &str); 4] = [
