@@ -1,1 +1,128 @@
-//! x
+//! Sign-up, login and users, compatible with GoTrue.
+//!
+//! Requests arrive at [`routes`], which decode, call and encode. What is decided lives in modules
+//! without input or output ([`password`], [`jwt`], [`session`], [`address`], [`one_time`]); what
+//! takes several steps in one transaction in [`accounts`], [`grant`] and [`mails`]; SQL in
+//! [`store`] alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
+
+pub mod accounts;
+pub mod address;
+pub mod audit;
+pub mod authentication;
+pub mod config;
+pub mod duration;
+pub mod error;
+pub mod factor;
+pub mod grant;
+pub mod hasher;
+pub mod identity;
+pub mod jwt;
+pub mod mails;
+pub mod one_time;
+pub mod paging;
+pub mod password;
+pub mod request;
+pub mod routes;
+pub mod session;
+pub mod store;
+pub mod user;
+pub mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use common::{
+    clock::Clock,
+    health::Health,
+    lifecycle::Lifecycle,
+    postgres::own::Database,
+    service::{App, Service},
+};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+pub use crate::{config::Config, error::Error};
+use crate::{error::Result, hasher::Hasher, jwt::Keys, store::Store};
+
+/// The authentication service.
+#[derive(Debug)]
+pub struct Auth;
+
+/// What every handler can reach. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    store: Store,
+    keys: Keys,
+    hasher: Hasher,
+    clock: Clock,
+}
+
+impl AppState {
+    /// State over a migrated schema.
+    pub fn new(config: Config, pool: PgPool, clock: Clock) -> Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            store: Store::new(pool),
+            keys: Keys::new(&config.jwt),
+            hasher: Hasher::new(&config.password)?,
+            clock,
+            config,
+        })))
+    }
+
+    /// Everything auth was told.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The tables.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The keys of access tokens.
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// The password workers.
+    pub fn hasher(&self) -> &Hasher {
+        &self.0.hasher
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> OffsetDateTime {
+        self.0.clock.now()
+    }
+}
+
+/// All routes, in GoTrue's manners.
+pub fn router(state: AppState) -> Router {
+    routes::router(state)
+}
+
+impl Service for Auth {
+    const NAME: &'static str = "auth";
+    const PORT: u16 = 9999;
+    type Config = Config;
+
+    async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
+        let database = Database::open(&config.database, Self::NAME, &store::MIGRATOR, lifecycle)?;
+        let state = AppState::new(config, database.pool().clone(), Clock::system())?;
+        let health = Health::new().require("postgres", move || {
+            let database = database.clone();
+            async move { database.check().await }
+        });
+        Ok(App {
+            router: router(state),
+            health,
+        })
+    }
+
+    fn contract() -> utoipa::openapi::OpenApi {
+        routes::contract()
+    }
+}

@@ -144,9 +144,9 @@ fn sign_token(role: &str, secret: &str) -> Result<String> {
         "{header}.{}",
         BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
     );
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
-    mac.update(unsigned.as_bytes());
-    let signature = BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    let mut hmac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
+    hmac.update(unsigned.as_bytes());
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(hmac.finalize().into_bytes());
     Ok(format!("{unsigned}.{signature}"))
 }
 

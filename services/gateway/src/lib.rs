@@ -1,1 +1,110 @@
-//! x
+//! The only door: every request of a client passes here, and nothing else is reachable.
+//!
+//! The gateway checks the key, counts the request against its limit, removes what a client must not
+//! say, and streams the request to the service behind its path; see [`proxy`] for the order. It is
+//! not built on a router: a request is answered by the task of its client's connection, which also
+//! drives the connection to the upstream.
+
+use std::sync::Arc;
+
+use common::{
+    clock::Clock,
+    lifecycle::Lifecycle,
+    server::{self, ConnectionLimits},
+    service::Launch,
+};
+use tokio::net::TcpListener;
+
+pub use self::config::Config;
+use self::{proxy::Proxy, reload::Reloader, tokens::Minter};
+
+mod access;
+mod admin;
+mod admission;
+mod body;
+mod client_address;
+mod config;
+mod cors;
+mod headers;
+mod keys;
+mod limits;
+mod onward;
+mod operations;
+mod proxy;
+mod refusal;
+mod reload;
+mod respond;
+mod routes;
+mod tokens;
+mod tunnel;
+mod upstream;
+
+/// The gateway, as something to launch.
+#[derive(Debug)]
+pub struct Gateway;
+
+impl Launch for Gateway {
+    const NAME: &'static str = "gateway";
+    const PORT: u16 = 8000;
+    type Config = Config;
+
+    async fn launch(
+        config: Config,
+        listener: TcpListener,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<()> {
+        let admin = match config.admin {
+            Some(address) => Some(TcpListener::bind(address).await?),
+            None => None,
+        };
+        serve(config, listener, admin, lifecycle);
+        Ok(())
+    }
+}
+
+/// Serves clients on `listener` and operators on `admin`, until `lifecycle` stops.
+pub fn serve(
+    config: Config,
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    lifecycle: &Lifecycle,
+) {
+    let minter = Minter::new(&config.jwt_secret, Clock::system(), lifecycle.clone());
+    let connections = config.connections.clone();
+    let reloader = Arc::new(Reloader::new(config, minter, lifecycle));
+    let door = serve_clients(
+        listener,
+        Arc::clone(reloader.proxy()),
+        connections,
+        lifecycle.clone(),
+    );
+    lifecycle.spawn("gateway", door);
+    lifecycle.spawn_until_stop("reload", reload::on_hangup(Arc::clone(&reloader)));
+    if let Some(admin) = admin {
+        let router = admin::router(reloader, lifecycle);
+        let limits = ConnectionLimits::default();
+        let serving = server::serve(admin, router, limits, lifecycle.clone());
+        lifecycle.spawn("admin", serving);
+    }
+}
+
+async fn serve_clients(
+    listener: TcpListener,
+    proxy: Arc<Proxy>,
+    limits: ConnectionLimits,
+    lifecycle: Lifecycle,
+) {
+    let builder = server::connection_builder(&limits);
+    server::accept(listener, &lifecycle, |socket, peer, watcher| {
+        let builder = builder.clone();
+        let proxy = Arc::clone(&proxy);
+        async move {
+            let service = hyper::service::service_fn(move |request| {
+                let answer = Arc::clone(&proxy).answer(request, peer);
+                async move { Ok(answer.await) }
+            });
+            server::serve_connection(&builder, socket, service, watcher).await;
+        }
+    })
+    .await;
+}

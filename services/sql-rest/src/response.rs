@@ -1,6 +1,7 @@
 //! The answer on the wire: status, headers and body.
 
 mod failure;
+mod nothing;
 mod overrides;
 mod range;
 
@@ -31,6 +32,7 @@ use crate::{
 };
 
 pub use self::failure::{failure, too_large};
+use self::nothing::Nothing;
 
 const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -237,11 +239,13 @@ impl Draft {
 
     fn into_response(mut self, is_head: bool) -> Response {
         self.headers.entry(VARY).or_insert(VARY_ON);
-        let body = if is_head { Bytes::new() } else { self.body };
-        if !is_head && self.status != StatusCode::NO_CONTENT {
-            self.headers.insert(CONTENT_LENGTH, body.len().into());
-        }
-        let mut response = Response::new(Body::from(body));
+        let body = if is_head || self.status == StatusCode::NO_CONTENT {
+            Body::new(Nothing)
+        } else {
+            self.headers.insert(CONTENT_LENGTH, self.body.len().into());
+            Body::from(self.body)
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         response

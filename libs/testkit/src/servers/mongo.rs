@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{
     binary::{cache_directory, on_path},
     port::Port,
-    process::{Launch, Process, Signal},
+    process::{Launch, Process, Signal, wait_for_predecessor},
     runtime,
 };
 use wire::{Document, Reply};
@@ -111,6 +111,7 @@ impl Mongo {
         if self.process.is_some() {
             return Ok(());
         }
+        wait_for_predecessor(&self.data.join("mongod.lock")).await;
         let process = self.launch()?;
         let (process, ()) = process.ready(async || self.become_primary().await).await?;
         self.process = Some(process);
@@ -145,6 +146,7 @@ impl Mongo {
             user: None,
             directory: self.runtime.path(),
             log: self.log(),
+            handed_over: None,
             last_signal: Signal::Kill,
         }
         .start()

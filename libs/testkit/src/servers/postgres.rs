@@ -2,22 +2,29 @@
 
 mod cluster;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postgres_protocol::password::scram_sha_256;
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::{
     port::Port,
-    process::{Launch, Process, Signal},
+    process::{HANDED_OVER, Launch, Process, Signal, wait_for_predecessor},
     runtime,
     user::User,
 };
 
 /// The superuser of every cluster made here.
 pub const SUPERUSER: &str = "postgres";
+
+/// What cannot stand for itself in a part of a URL.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// Who may connect: everybody with a password by TCP, the server's own account by socket.
 const HBA: &str = "\
@@ -41,7 +48,12 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Settings of a server whose data nobody will miss.
-const TEMPORARY_SETTINGS: &[&str] = &["fsync=off", "full_page_writes=off", "shared_buffers=64MB"];
+const TEMPORARY_SETTINGS: &[&str] = &[
+    "fsync=off",
+    "full_page_writes=off",
+    "shared_buffers=64MB",
+    "max_wal_size=128MB",
+];
 
 /// Where and how a server runs.
 #[derive(Clone, Debug, Default)]
@@ -87,10 +99,10 @@ impl Postgres {
 
     /// A URL for `role` and `database`.
     pub fn url_for(&self, role: &str, password: &str, database: &str) -> String {
-        format!(
-            "postgres://{role}:{password}@127.0.0.1:{}/{database}",
-            self.port()
-        )
+        let [role, password, database] =
+            [role, password, database].map(|part| utf8_percent_encode(part, ESCAPED));
+        let port = self.port();
+        format!("postgres://{role}:{password}@127.0.0.1:{port}/{database}")
     }
 
     /// A URL for the superuser and `database`.
@@ -111,6 +123,11 @@ impl Postgres {
     /// Where the data is.
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// What the server has logged since it was first started.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.log_file())?)
     }
 
     /// A connection as superuser that needs no password, by Unix socket.
@@ -141,6 +158,7 @@ impl Postgres {
         if self.process.is_some() {
             return Ok(());
         }
+        wait_for_predecessor(&self.data.join("postmaster.pid")).await;
         let process = self.launch()?;
         let (process, client) = process.ready(|| self.connect("postgres")).await?;
         let verifier = scram_sha_256(self.password.as_bytes());
@@ -169,7 +187,7 @@ impl Postgres {
     fn prepare(options: Options) -> Result<Self> {
         let programs = cluster::programs(options.programs)?;
         let user = User::unprivileged()?;
-        let runtime = runtime::directory("postgres", user)?;
+        let runtime = runtime::fast_directory("postgres", user)?;
         std::fs::write(runtime.path().join("hba.conf"), HBA)?;
 
         let mut settings: Vec<String> = SETTINGS.iter().map(ToString::to_string).collect();
@@ -201,20 +219,31 @@ impl Postgres {
         let runtime = self.runtime.path();
         let config = runtime.join("postgresql.conf");
         std::fs::write(&config, self.configuration())?;
+        let is_reachable = self.user.is_none_or(|user| user.can_reach(&self.data));
+        let (data, handed_over) = if is_reachable {
+            (self.data.display().to_string(), None)
+        } else {
+            (HANDED_OVER.to_owned(), Some(File::open(&self.data)?))
+        };
         Launch {
             program: &self.programs.join("postgres"),
             args: vec![
                 "-D".to_owned(),
-                self.data.display().to_string(),
+                data,
                 format!("--config-file={}", config.display()),
             ],
             user: self.user,
             directory: runtime,
-            log: runtime.join("postgres.log"),
+            log: self.log_file(),
+            handed_over,
             last_signal: Signal::Quit,
         }
         .start()
         .context("PostgreSQL cannot be started")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.runtime.path().join("postgres.log")
     }
 
     /// The configuration file. `alter system` has the last word, as on any server.

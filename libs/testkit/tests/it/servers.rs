@@ -124,8 +124,29 @@ async fn postgres_keeps_port_password_and_data_over_restart_and_crash() {
 }
 
 #[tokio::test]
+async fn processes_that_start_together_initialise_one_cluster() {
+    let cache = tempfile::tempdir().unwrap();
+    let start = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "postgres::a_database_is_reached_by_its_url"])
+            .env("XDG_CACHE_HOME", cache.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    for mut process in [start(), start(), start()] {
+        assert!(process.wait().unwrap().success());
+    }
+    let kept = std::fs::read_dir(cache.path().join("ferrobase/postgres")).unwrap();
+    let names: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "a cluster and a lock: {names:?}");
+}
+
+/// The directory is closed to everybody else, so that this also shows that the account which root
+/// runs PostgreSQL as need not be able to go there.
+#[tokio::test]
 async fn a_persistent_postgres_keeps_its_data_and_takes_a_new_password() {
-    let directory = persistent_directory();
+    let directory = tempfile::tempdir().unwrap();
     let options = |password: &str| postgres::Options {
         data: Some(directory.path().join("postgres")),
         password: Some(password.to_owned()),
@@ -142,16 +163,14 @@ async fn a_persistent_postgres_keeps_its_data_and_takes_a_new_password() {
     server.stop().await.unwrap();
     drop(server);
 
-    let server = Postgres::start(options("second")).await.unwrap();
-    let client = connect(&server.url_for("postgres", "second", "postgres"))
-        .await
-        .unwrap();
+    let server = Postgres::start(options("se/co@nd%")).await.unwrap();
+    let client = connect(&server.url("postgres")).await.unwrap();
     client.query("select * from things", &[]).await.unwrap();
 }
 
 #[tokio::test]
 async fn two_servers_do_not_share_data() {
-    let directory = persistent_directory();
+    let directory = tempfile::tempdir().unwrap();
     let options = postgres::Options {
         data: Some(directory.path().join("postgres")),
         ..postgres::Options::default()
@@ -174,7 +193,7 @@ async fn a_taken_port_is_told() {
 
 #[tokio::test]
 async fn a_persistent_mongo_keeps_its_data_on_another_port() {
-    let directory = persistent_directory();
+    let directory = tempfile::tempdir().unwrap();
     let options = || mongo::Options {
         data: Some(directory.path().join("mongo")),
         ..mongo::Options::default()
@@ -202,14 +221,4 @@ async fn redis_comes_back_on_its_port() {
     assert!(stream.read_u8().await.is_err());
     server.resume().await.unwrap();
     TcpStream::connect(address).await.unwrap();
-}
-
-/// A directory that the account of the servers can reach.
-fn persistent_directory() -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt;
-    let everybody = std::fs::Permissions::from_mode(0o755);
-    tempfile::Builder::new()
-        .permissions(everybody)
-        .tempdir()
-        .unwrap()
 }

@@ -56,6 +56,14 @@ async fn an_id_that_is_no_uuid_is_null() {
             "request.jwt.claim.sub",
             "6f1c4b0e-0a53-4f0c-9d3e-2f4d6f9b1a77 ",
         )],
+        [(
+            "request.jwt.claim.sub",
+            "6f1c4b0e-0a53-4f0c-9d3e-2f4d6f9b-a77",
+        )],
+        [(
+            "request.jwt.claim.sub",
+            "6f1c4b0e-0a53-4f0c-9d3e-2f4d6f9b1g77",
+        )],
         [("request.jwt.claims", r#"{"sub": "someone"}"#)],
         [("request.jwt.claims", r#"{"sub": 42}"#)],
         [("request.jwt.claims", r#"{"sub": {"a": 1}}"#)],

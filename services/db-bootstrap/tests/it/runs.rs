@@ -1,5 +1,7 @@
 //! Running the job once, twice, and with other passwords.
 
+use std::time::Duration;
+
 use testkit::{
     postgres::connect,
     servers::{Postgres, postgres::Options},
@@ -52,6 +54,38 @@ async fn a_changed_password_takes_effect_and_is_not_told() {
     let login = |password| server.url_for("authenticator", password, "postgres");
     connect(&login(NEW_PASSWORD)).await.unwrap();
     assert!(connect(&login(AUTHENTICATOR_PASSWORD)).await.is_err());
+}
+
+#[tokio::test]
+async fn no_password_reaches_the_log_of_the_server() {
+    let options = Options {
+        settings: vec!["log_statement=all".to_owned()],
+        ..Options::default()
+    };
+    let server = Postgres::start(options).await.unwrap();
+    let url = server.url("postgres");
+    db_bootstrap::run(&config(&url)).await.unwrap();
+    let changed = config_with(&url, &[("AUTHENTICATOR_PASSWORD", NEW_PASSWORD)]);
+    db_bootstrap::run(&changed).await.unwrap();
+    let log = server.log().unwrap();
+    assert!(log.contains("create role authenticator"), "{log}");
+    for password in [AUTHENTICATOR_PASSWORD, AUTH_PASSWORD, NEW_PASSWORD] {
+        assert!(!log.contains(password));
+    }
+}
+
+#[tokio::test]
+async fn a_second_run_waits_for_no_table() {
+    let (server, url) = server().await;
+    db_bootstrap::run(&config(&url)).await.unwrap();
+    let client = server.connect("postgres").await.unwrap();
+    client
+        .batch_execute("begin; lock table public.users, public.posts, public.projects")
+        .await
+        .unwrap();
+    let config = config(&url);
+    let run = tokio::time::timeout(Duration::from_secs(10), db_bootstrap::run(&config));
+    run.await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Initialised data directories.
 //!
-//! `initdb` takes a second or more, copying its result a few hundredths: a temporary server gets a
-//! copy of a cluster that is initialised once and kept in the cache directory.
+//! `initdb` takes a second or more, copying its result a tenth: every server gets a copy of a
+//! cluster that is initialised once and kept in the cache directory.
 
 use std::{
     fs::File,
@@ -24,6 +24,7 @@ use crate::servers::{
 const INITDB: &[&str] = &[
     "--encoding=UTF8",
     "--data-checksums",
+    "--no-sync",
     "--auth-local=peer",
     "--auth-host=reject",
 ];
@@ -55,22 +56,22 @@ pub(super) fn programs(given: Option<PathBuf>) -> Result<PathBuf> {
         .context("PostgreSQL is not installed: neither on PATH nor in /usr/lib/postgresql")
 }
 
-/// Initialises `data` unless it is a cluster already.
+/// Makes `data` a cluster unless it is one already.
 pub(super) fn create_once(programs: &Path, data: &Path, user: Option<User>) -> Result<()> {
     if data.join("PG_VERSION").is_file() {
         return Ok(());
     }
-    std::fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
-    if let Some(user) = user {
-        let full = data.canonicalize()?;
-        ensure!(
-            user.can_reach(&full),
-            "the account PostgreSQL runs as cannot reach {}: a directory above it is closed",
-            full.display()
-        );
-        user.own(data)?;
+    if let Some(parent) = data.parent() {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot create {}", parent.display()))?;
     }
-    initdb(programs, data, user, &[])
+    let staged = data.with_extension("new");
+    if staged.exists() {
+        std::fs::remove_dir_all(&staged)?;
+    }
+    copy_prepared(programs, &staged, user)?;
+    // Fails when there is a directory with something else in it.
+    std::fs::rename(&staged, data).with_context(|| format!("cannot create {}", data.display()))
 }
 
 /// Makes `data` a copy of the cluster in the cache, which is initialised on the first use.
@@ -91,9 +92,9 @@ pub(super) fn copy_prepared(programs: &Path, data: &Path, user: Option<User>) ->
 /// Initialises a cluster outside the cache, which the server's account may not reach, and moves
 /// it in under its final name in one step.
 fn fill(programs: &Path, prepared: &Path, user: Option<User>) -> Result<()> {
-    let workshop = runtime::directory("initdb", user)?;
+    let workshop = runtime::fast_directory("initdb", user)?;
     let fresh = workshop.path().join("data");
-    initdb(programs, &fresh, user, &["--no-sync"])?;
+    initdb(programs, &fresh, user)?;
     let staged = prepared.with_extension("new");
     if staged.exists() {
         std::fs::remove_dir_all(&staged)?;
@@ -103,7 +104,7 @@ fn fill(programs: &Path, prepared: &Path, user: Option<User>) -> Result<()> {
     Ok(())
 }
 
-fn initdb(programs: &Path, data: &Path, user: Option<User>, more: &[&str]) -> Result<()> {
+fn initdb(programs: &Path, data: &Path, user: Option<User>) -> Result<()> {
     let mut complaint = String::new();
     for locale in LOCALES {
         let mut command = Command::new(programs.join("initdb"));
@@ -113,7 +114,6 @@ fn initdb(programs: &Path, data: &Path, user: Option<User>, more: &[&str]) -> Re
             .arg(format!("--username={SUPERUSER}"))
             .args(INITDB)
             .arg(locale)
-            .args(more)
             .current_dir("/");
         if let Some(user) = user {
             command.uid(user.uid).gid(user.gid);

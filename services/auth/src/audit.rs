@@ -1,0 +1,108 @@
+//! What of a request is remembered: who did what, from where.
+
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    request::Origin,
+    store,
+    user::{Members, User},
+};
+
+/// Something worth remembering, in GoTrue's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A sign-in.
+    Login,
+    /// A sign-out.
+    Logout,
+    /// A new user.
+    UserSignedUp,
+    /// A user was removed.
+    UserDeleted,
+    /// A user was changed.
+    UserModified,
+    /// A new user was asked to confirm.
+    UserConfirmationRequested,
+    /// Somebody signed up with a user's address.
+    UserRepeatedSignup,
+    /// A password was changed.
+    UserUpdatedPassword,
+    /// A refresh token was used up.
+    TokenRevoked,
+    /// A session was refreshed.
+    TokenRefreshed,
+}
+
+/// Who did it.
+#[derive(Clone, Debug)]
+pub enum Actor<'a> {
+    /// A user.
+    User(&'a User),
+    /// The holder of an admin role's key.
+    Admin(&'a str),
+}
+
+impl Action {
+    /// The action and the kind of log it belongs to.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Login => ("login", "account"),
+            Self::Logout => ("logout", "account"),
+            Self::UserSignedUp => ("user_signedup", "team"),
+            Self::UserDeleted => ("user_deleted", "team"),
+            Self::UserModified => ("user_modified", "user"),
+            Self::UserConfirmationRequested => ("user_confirmation_requested", "user"),
+            Self::UserRepeatedSignup => ("user_repeated_signup", "user"),
+            Self::UserUpdatedPassword => ("user_updated_password", "user"),
+            Self::TokenRevoked => ("token_revoked", "token"),
+            Self::TokenRefreshed => ("token_refreshed", "token"),
+        }
+    }
+}
+
+/// Remembers that `actor` did something; `traits` tell more about it.
+pub async fn record(
+    connection: &mut PgConnection,
+    action: Action,
+    actor: Actor<'_>,
+    traits: Value,
+    (origin, now): (&Origin, OffsetDateTime),
+) -> sqlx::Result<()> {
+    let ip = origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
+    let payload = payload(action, &actor, traits);
+    store::audit::insert(connection, Value::Object(payload), &ip, now).await
+}
+
+fn payload(action: Action, actor: &Actor<'_>, traits: Value) -> Members {
+    let (name, log_type) = action.names();
+    let mut payload = Map::new();
+    let (id, username, via_sso) = match actor {
+        Actor::User(user) => (user.id, username(user), user.is_sso_user),
+        Actor::Admin(role) => (Uuid::nil(), *role, false),
+    };
+    payload.insert("actor_id".to_owned(), json!(id));
+    payload.insert("actor_username".to_owned(), json!(username));
+    payload.insert("actor_via_sso".to_owned(), json!(via_sso));
+    payload.insert("log_type".to_owned(), json!(log_type));
+    payload.insert("action".to_owned(), json!(name));
+    if let Actor::User(user) = actor
+        && let Some(full_name) = user.user_metadata().get("full_name")
+    {
+        payload.insert("actor_name".to_owned(), full_name.clone());
+    }
+    if traits.as_object().is_some_and(|traits| !traits.is_empty()) {
+        payload.insert("traits".to_owned(), traits);
+    }
+    payload
+}
+
+fn username(user: &User) -> &str {
+    if user.email().is_empty() {
+        user.phone()
+    } else {
+        user.email()
+    }
+}

@@ -1,0 +1,137 @@
+//! Extractors for whoever sends an access token.
+
+use axum::extract::FromRequestParts;
+use common::context::RequestContext;
+use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+use uuid::Uuid;
+
+use crate::{
+    AppState,
+    error::{Error, Result, code},
+    jwt::Claims,
+    session::Session,
+    store,
+    user::User,
+};
+
+/// A genuine access token, whoever it belongs to.
+#[derive(Clone, Debug)]
+pub struct Bearer(pub Claims);
+
+/// A user whose token, session and account are all good at this moment.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// The user.
+    pub user: User,
+    /// The session the token belongs to; tokens made elsewhere have none.
+    pub session: Option<Session>,
+    /// The token's claims.
+    pub claims: Claims,
+}
+
+/// Somebody with an admin role.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The role.
+    pub role: String,
+}
+
+impl FromRequestParts<AppState> for Bearer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let token = bearer(&parts.headers).ok_or_else(|| {
+            let message = "This endpoint requires a valid Bearer token";
+            Error::unauthorized(code::NO_AUTHORIZATION, message)
+        })?;
+        let claims = state.keys().verify(token, state.now())?;
+        if let Some(context) = RequestContext::current()
+            && !claims.sub.is_empty()
+        {
+            context.set_user(&claims.sub);
+        }
+        Ok(Self(claims))
+    }
+}
+
+impl FromRequestParts<AppState> for SignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let Bearer(claims) = Bearer::from_request_parts(parts, state).await?;
+        let user_id = subject(&claims)?;
+        let session_id = session_id(&claims)?;
+        let mut connection = state.store().connection().await?;
+        let user = store::users::by_id(&mut connection, user_id)
+            .await?
+            .ok_or_else(|| {
+                let message = "User from sub claim in JWT does not exist";
+                Error::forbidden(code::USER_NOT_FOUND, message)
+            })?;
+        if user.is_banned(state.now()) {
+            return Err(Error::forbidden(code::USER_BANNED, "User is banned"));
+        }
+        let session = match session_id {
+            None => None,
+            Some(id) => {
+                let found = store::sessions::of_user(&mut connection, id, user.id).await?;
+                let message = "Session from session_id claim in JWT does not exist";
+                let gone = || Error::forbidden(code::SESSION_NOT_FOUND, message);
+                Some(found.ok_or_else(gone)?)
+            }
+        };
+        Ok(Self {
+            user,
+            session,
+            claims,
+        })
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let Bearer(claims) = Bearer::from_request_parts(parts, state).await?;
+        if is_admin(state, &claims) {
+            Ok(Self { role: claims.role })
+        } else {
+            Err(Error::forbidden(code::NOT_ADMIN, "User not allowed"))
+        }
+    }
+}
+
+/// Whether a token speaks for one of the admin roles.
+pub fn is_admin(state: &AppState, claims: &Claims) -> bool {
+    state.config().jwt.admin_roles.contains(&claims.role)
+}
+
+fn subject(claims: &Claims) -> Result<Uuid> {
+    if claims.sub.is_empty() {
+        let message = "invalid claim: missing sub claim";
+        return Err(Error::forbidden(code::BAD_JWT, message));
+    }
+    Uuid::try_parse(&claims.sub)
+        .map_err(|_| Error::bad_request(code::BAD_JWT, "invalid claim: sub claim must be a UUID"))
+}
+
+fn session_id(claims: &Claims) -> Result<Option<Uuid>> {
+    if claims.session_id.is_empty() {
+        return Ok(None);
+    }
+    let id = Uuid::try_parse(&claims.session_id).map_err(|_| {
+        Error::forbidden(
+            code::BAD_JWT,
+            "invalid claim: session_id claim must be a UUID",
+        )
+    })?;
+    Ok((!id.is_nil()).then_some(id))
+}
+
+/// The token of a header that is `Bearer`, one blank and no other.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let is_one_word = !token.is_empty() && !token.contains(char::is_whitespace);
+    (scheme.eq_ignore_ascii_case("bearer") && is_one_word).then_some(token)
+}

@@ -1,0 +1,205 @@
+//! What can go wrong, with GoTrue's status, code and text.
+
+use std::{borrow::Cow, sync::Arc};
+
+use axum::response::{IntoResponse, Response};
+use common::{error::Problem, postgres::own::is_unavailable};
+use http::StatusCode;
+
+use crate::password::Weakness;
+
+/// Result of everything that may be refused.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request was not served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A refusal that clients act upon.
+    #[error("{message}")]
+    Refused {
+        /// HTTP status.
+        status: StatusCode,
+        /// GoTrue's code, see [`code`].
+        code: &'static str,
+        /// GoTrue's text.
+        message: Cow<'static, str>,
+    },
+    /// The password does not fulfil the requirements.
+    #[error("{0}")]
+    WeakPassword(Weakness),
+    /// The database failed, or refused something it should not have been asked.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// Hashing is so busy that this request would wait too long.
+    #[error("all password workers are busy")]
+    Busy,
+    /// The request took too long.
+    #[error("the request took too long")]
+    TimedOut,
+    /// A bug or a broken dependency.
+    #[error("internal error")]
+    Internal(#[from] anyhow::Error),
+}
+
+/// GoTrue's error codes, as far as they are answered.
+pub mod code {
+    /// An anonymous sign-in where there are none.
+    pub const ANONYMOUS_PROVIDER_DISABLED: &str = "anonymous_provider_disabled";
+    /// The body is not the JSON it should be.
+    pub const BAD_JSON: &str = "bad_json";
+    /// The access token is not one of ours.
+    pub const BAD_JWT: &str = "bad_jwt";
+    /// Too many requests touched the same thing at once.
+    pub const CONFLICT: &str = "conflict";
+    /// Another user has this address.
+    pub const EMAIL_EXISTS: &str = "email_exists";
+    /// The address is not confirmed yet.
+    pub const EMAIL_NOT_CONFIRMED: &str = "email_not_confirmed";
+    /// E-mail is not a way to sign in here.
+    pub const EMAIL_PROVIDER_DISABLED: &str = "email_provider_disabled";
+    /// Address and password do not belong together.
+    pub const INVALID_CREDENTIALS: &str = "invalid_credentials";
+    /// No access token where one is needed.
+    pub const NO_AUTHORIZATION: &str = "no_authorization";
+    /// An admin endpoint, and the caller is none.
+    pub const NOT_ADMIN: &str = "not_admin";
+    /// Mail goes out only so often.
+    pub const OVER_EMAIL_SEND_RATE_LIMIT: &str = "over_email_send_rate_limit";
+    /// Another user has this number.
+    pub const PHONE_EXISTS: &str = "phone_exists";
+    /// The number is not confirmed yet.
+    pub const PHONE_NOT_CONFIRMED: &str = "phone_not_confirmed";
+    /// Phone is not a way to sign in here.
+    pub const PHONE_PROVIDER_DISABLED: &str = "phone_provider_disabled";
+    /// A refresh token was used a second time.
+    pub const REFRESH_TOKEN_ALREADY_USED: &str = "refresh_token_already_used";
+    /// No such refresh token.
+    pub const REFRESH_TOKEN_NOT_FOUND: &str = "refresh_token_not_found";
+    /// The body is too large.
+    pub const REQUEST_ENTITY_TOO_LARGE: &str = "request_entity_too_large";
+    /// The request took too long.
+    pub const REQUEST_TIMEOUT: &str = "request_timeout";
+    /// The new password is the old one.
+    pub const SAME_PASSWORD: &str = "same_password";
+    /// The session has ended by its own rules.
+    pub const SESSION_EXPIRED: &str = "session_expired";
+    /// The session has been ended.
+    pub const SESSION_NOT_FOUND: &str = "session_not_found";
+    /// Nobody can sign up.
+    pub const SIGNUP_DISABLED: &str = "signup_disabled";
+    /// A failure that is not the client's.
+    pub const UNEXPECTED_FAILURE: &str = "unexpected_failure";
+    /// The user is already there.
+    pub const USER_ALREADY_EXISTS: &str = "user_already_exists";
+    /// The user is banned.
+    pub const USER_BANNED: &str = "user_banned";
+    /// No such user.
+    pub const USER_NOT_FOUND: &str = "user_not_found";
+    /// Single sign-on owns this account.
+    pub const USER_SSO_MANAGED: &str = "user_sso_managed";
+    /// The input is not acceptable.
+    pub const VALIDATION_FAILED: &str = "validation_failed";
+    /// The password does not fulfil the requirements.
+    pub const WEAK_PASSWORD: &str = "weak_password";
+}
+
+impl Error {
+    /// 400.
+    pub fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::refused(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// 400 `validation_failed`.
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::bad_request(code::VALIDATION_FAILED, message)
+    }
+
+    /// 401.
+    pub fn unauthorized(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::refused(StatusCode::UNAUTHORIZED, code, message)
+    }
+
+    /// 403.
+    pub fn forbidden(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::refused(StatusCode::FORBIDDEN, code, message)
+    }
+
+    /// 404.
+    pub fn not_found(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::refused(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// 422.
+    pub fn unprocessable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::refused(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// 429.
+    pub fn too_many(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::refused(StatusCode::TOO_MANY_REQUESTS, code, message)
+    }
+
+    /// A refusal with any status.
+    pub fn refused(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::Refused {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// Whether the database refused a row because of the unique constraint or index `name`.
+    pub fn violates(&self, name: &str) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(answer))
+            if answer.constraint() == Some(name))
+    }
+}
+
+impl Problem for Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused { status, .. } => *status,
+            Self::WeakPassword(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Database(error) if is_unavailable(error) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            Self::Database(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::WeakPassword(_) => code::WEAK_PASSWORD,
+            Self::TimedOut => code::REQUEST_TIMEOUT,
+            Self::Database(_) | Self::Busy | Self::Internal(_) => code::UNEXPECTED_FAILURE,
+        }
+    }
+
+    fn public_message(&self) -> Cow<'static, str> {
+        match self {
+            Self::Refused { message, .. } => message.clone(),
+            Self::WeakPassword(weakness) => weakness.to_string().into(),
+            Self::TimedOut => {
+                "Processing this request timed out, please retry after a moment.".into()
+            }
+            Self::Busy => "The service is busy, please retry after a moment.".into(),
+            Self::Database(_) | Self::Internal(_) => {
+                "Unexpected failure, please check server logs for more information".into()
+            }
+        }
+    }
+}
+
+/// The error travels as an extension: its form depends on the request, which [`crate::wire`] knows.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}

@@ -1,0 +1,276 @@
+//! Sessions begun and continued: what a client gets for proving who it is.
+
+use axum::{
+    http::{HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use common::extract::Json;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    AppState,
+    audit::{self, Action, Actor},
+    error::{Error, Result, code},
+    jwt::Claims,
+    password::Weakness,
+    request::Origin,
+    session::{self, Exchange, REFRESH_TOKEN_CHARS, RefreshToken, Session},
+    store::{self, sessions::NewSession},
+    user::{User, UserView},
+};
+
+/// Tokens for a session, and whose it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    expires_at: i64,
+    refresh_token: String,
+    user: UserView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    weak_password: Option<Value>,
+}
+
+/// The answer to a successful grant.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    tokens: Tokens,
+    session_id: Uuid,
+    /// Why a used refresh token was accepted.
+    reused: Option<&'static str>,
+    rotated: bool,
+}
+
+/// Begins a session for `user`, who signed in by `method`.
+pub async fn begin(
+    state: &AppState,
+    connection: &mut PgConnection,
+    user: &User,
+    method: &str,
+    origin: &Origin,
+) -> Result<Granted> {
+    let now = state.now();
+    let user = store::users::signed_in(connection, user.id, now).await?;
+    let new = NewSession {
+        user_id: user.id,
+        origin,
+        method,
+    };
+    let session = store::sessions::insert(connection, new, now).await?;
+    let refresh_token = session::new_refresh_token();
+    let owner = (user.id, session.id);
+    store::refresh_tokens::insert(connection, &refresh_token, owner, None, now).await?;
+    Ok(Granted {
+        tokens: tokens(state, connection, user, &session, refresh_token).await?,
+        session_id: session.id,
+        reused: None,
+        rotated: false,
+    })
+}
+
+/// Continues the session that a refresh token belongs to.
+pub async fn refresh(state: &AppState, presented: &str, origin: &Origin) -> Result<Granted> {
+    if presented.len() < REFRESH_TOKEN_CHARS {
+        return Err(Error::invalid("Refresh token is not valid"));
+    }
+    match exchange(state, presented, origin).await {
+        Err(Error::Database(error)) if store::is_contention(&error) => Err(Error::refused(
+            StatusCode::CONFLICT,
+            code::CONFLICT,
+            "Too many concurrent token refresh requests on the same session or refresh token",
+        )),
+        result => result,
+    }
+}
+
+async fn exchange(state: &AppState, presented: &str, origin: &Origin) -> Result<Granted> {
+    let now = state.now();
+    let mut tx = state.store().begin().await?;
+    store::bound_lock_waits(&mut tx).await?;
+    let (user, session) = owner(&mut tx, presented, now).await?;
+    session.check(&state.config().sessions, now)?;
+    if state.config().sessions.single_per_user
+        && let Some(since) = session.last_used()
+        && store::sessions::has_newer(&mut tx, &session, since).await?
+    {
+        return Err(session::expired(" (Revoked by Newer Login)"));
+    }
+    // Only what is read under the lock counts: somebody may have used the token meanwhile.
+    let token = known(&mut tx, presented).await?;
+    let active = store::refresh_tokens::active(&mut tx, session.id).await?;
+    let interval = state.config().sessions.reuse_interval;
+    let (refresh_token, reused) = match session::exchange(&token, active.as_ref(), interval, now) {
+        Exchange::Repeat(active) => (active, Some("fail-to-save")),
+        Exchange::Rotate => {
+            let child = rotate(&mut tx, &token, &user, session.id, now).await?;
+            let event = (origin, now);
+            let actor = || Actor::User(&user);
+            audit::record(&mut tx, Action::TokenRevoked, actor(), Value::Null, event).await?;
+            audit::record(&mut tx, Action::TokenRefreshed, actor(), Value::Null, event).await?;
+            (child, token.revoked.then_some("concurrent-refresh"))
+        }
+        Exchange::Refuse => {
+            if state.config().sessions.rotation {
+                store::refresh_tokens::revoke_family(&mut tx, session.id, now).await?;
+                tx.commit().await?;
+            }
+            return Err(Error::bad_request(
+                code::REFRESH_TOKEN_ALREADY_USED,
+                "Invalid Refresh Token: Already Used",
+            ));
+        }
+    };
+    store::sessions::refreshed(&mut tx, session.id, origin, now).await?;
+    let rotated = !matches!(reused, Some("fail-to-save"));
+    let granted = Granted {
+        tokens: tokens(state, &mut tx, user, &session, refresh_token).await?,
+        session_id: session.id,
+        reused,
+        rotated,
+    };
+    tx.commit().await?;
+    Ok(granted)
+}
+
+/// The user and the locked session a token belongs to.
+async fn owner(
+    connection: &mut PgConnection,
+    presented: &str,
+    now: OffsetDateTime,
+) -> Result<(User, Session)> {
+    let token = known(connection, presented).await?;
+    let user = match token.user_id.as_deref().and_then(|id| id.parse().ok()) {
+        Some(id) => store::users::by_id(connection, id).await?,
+        None => None,
+    };
+    let user = user.ok_or_else(not_found)?;
+    if user.is_banned(now) {
+        let message = "Invalid Refresh Token: User Banned";
+        return Err(Error::bad_request(code::USER_BANNED, message));
+    }
+    let session = match token.session_id {
+        Some(id) => store::sessions::lock(connection, id).await?,
+        None => None,
+    };
+    let session = session.ok_or_else(|| {
+        let message = "Invalid Refresh Token: No Valid Session Found";
+        Error::bad_request(code::SESSION_NOT_FOUND, message)
+    })?;
+    Ok((user, session))
+}
+
+async fn known(connection: &mut PgConnection, presented: &str) -> Result<RefreshToken> {
+    store::refresh_tokens::find(connection, presented)
+        .await?
+        .ok_or_else(not_found)
+}
+
+fn not_found() -> Error {
+    Error::bad_request(
+        code::REFRESH_TOKEN_NOT_FOUND,
+        "Invalid Refresh Token: Refresh Token Not Found",
+    )
+}
+
+/// Uses up `token` and returns the one that takes its place.
+async fn rotate(
+    connection: &mut PgConnection,
+    token: &RefreshToken,
+    user: &User,
+    session: Uuid,
+    now: OffsetDateTime,
+) -> Result<String> {
+    if !token.revoked {
+        store::refresh_tokens::revoke(connection, token.id, now).await?;
+    }
+    let child = session::new_refresh_token();
+    let owner = (user.id, session);
+    store::refresh_tokens::insert(connection, &child, owner, Some(&token.token), now).await?;
+    Ok(child)
+}
+
+/// Signs an access token for a session and puts the answer together.
+async fn tokens(
+    state: &AppState,
+    connection: &mut PgConnection,
+    user: User,
+    session: &Session,
+    refresh_token: String,
+) -> Result<Tokens> {
+    let config = &state.config().jwt;
+    let issued_at = state.now().unix_timestamp();
+    let expires_at = issued_at + config.expires_in.whole_seconds();
+    let claims = Claims {
+        iss: config.issuer.clone(),
+        sub: user.id.to_string(),
+        aud: user.audience().to_owned(),
+        exp: Some(expires_at),
+        iat: issued_at,
+        nbf: None,
+        email: user.email().to_owned(),
+        phone: user.phone().to_owned(),
+        app_metadata: user.app_metadata(),
+        user_metadata: user.user_metadata(),
+        role: user.role.clone().unwrap_or_default(),
+        aal: session.aal.clone().unwrap_or_else(|| "aal1".to_owned()),
+        amr: store::sessions::methods(connection, session.id).await?,
+        session_id: session.id.to_string(),
+        is_anonymous: user.is_anonymous,
+    };
+    Ok(Tokens {
+        access_token: state.keys().sign(&claims)?,
+        token_type: "bearer",
+        expires_in: config.expires_in.whole_seconds(),
+        expires_at,
+        refresh_token,
+        user: store::users::view(connection, user).await?,
+        weak_password: None,
+    })
+}
+
+impl Granted {
+    /// Adds that the password, though right, would not be accepted anymore.
+    pub fn with_weakness(mut self, weakness: Option<&Weakness>) -> Self {
+        self.tokens.weak_password = weakness.map(
+            |weakness| json!({ "message": weakness.to_string(), "reasons": weakness.reasons() }),
+        );
+        self
+    }
+}
+
+impl IntoResponse for Granted {
+    fn into_response(self) -> Response {
+        let prefix: String = self.tokens.refresh_token.chars().take(5).collect();
+        let facts = [
+            ("sb-auth-user-id", Some(self.tokens.user.id().to_string())),
+            ("sb-auth-session-id", Some(self.session_id.to_string())),
+            ("sb-auth-refresh-token-prefix", Some(prefix)),
+            (
+                "sb-auth-refresh-token-reuse",
+                self.reused.map(|_| "true".to_owned()),
+            ),
+            (
+                "sb-auth-refresh-token-reuse-cause",
+                self.reused.map(str::to_owned),
+            ),
+            (
+                "sb-auth-refresh-token-rotated",
+                self.rotated.then(|| "true".to_owned()),
+            ),
+        ];
+        let mut response = Json(self.tokens).into_response();
+        for (name, value) in facts {
+            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}

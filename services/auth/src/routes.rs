@@ -1,0 +1,86 @@
+//! What clients can ask for.
+
+pub mod admin_users;
+pub mod health;
+pub mod logout;
+pub mod settings;
+pub mod signup;
+pub mod token;
+pub mod user;
+
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use crate::{AppState, wire};
+
+/// All routes behind [`wire::finish`].
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/settings", get(settings::settings))
+        .route("/.well-known/jwks.json", get(settings::jwks))
+        .route("/signup", post(signup::sign_up))
+        .route("/token", post(token::token))
+        .route("/user", get(user::read).put(user::update))
+        .route("/logout", post(logout::log_out))
+        .route(
+            "/admin/users",
+            get(admin_users::list).post(admin_users::create),
+        )
+        .route(
+            "/admin/users/{user_id}",
+            get(admin_users::read)
+                .put(admin_users::update)
+                .delete(admin_users::delete),
+        )
+        .fallback(wire::not_found)
+        .layer(middleware::from_fn_with_state(state.clone(), wire::finish))
+        .with_state(state)
+}
+
+/// The OpenAPI document.
+pub fn contract() -> utoipa::openapi::OpenApi {
+    Contract::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "auth", description = "Sign-up, login and users, compatible with GoTrue"),
+    paths(
+        health::health,
+        settings::settings,
+        settings::jwks,
+        signup::sign_up,
+        token::token,
+        user::read,
+        user::update,
+        logout::log_out,
+        admin_users::list,
+        admin_users::create,
+        admin_users::read,
+        admin_users::update,
+        admin_users::delete,
+    ),
+    components(schemas(wire::Refusal, wire::RefusalV2)),
+    modifiers(&AccessToken)
+)]
+struct Contract;
+
+/// The access token as a security scheme.
+struct AccessToken;
+
+impl Modify for AccessToken {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("access_token", scheme);
+    }
+}

@@ -1,0 +1,262 @@
+//! `POST /signup`
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use common::extract::Json;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::types;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::{
+    AppState,
+    accounts::{self, Contact},
+    address,
+    audit::{self, Action, Actor},
+    error::{Error, Result, code},
+    grant::{self, Tokens},
+    mails,
+    request::{Body, Origin},
+    store,
+    user::{Members, User, UserView},
+};
+
+/// Constraints that say somebody else was quicker.
+const TAKEN: [&str; 2] = ["users_email_partial_key", "users_phone_key"];
+
+/// Somebody who wants an account.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct SignUp {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    phone: String,
+    #[schema(value_type = String)]
+    #[serde(default)]
+    password: Option<SecretString>,
+    #[schema(value_type = Object)]
+    #[serde(default)]
+    data: Members,
+    #[serde(default)]
+    channel: String,
+}
+
+/// Makes an account; signs the user in at once where nothing has to be confirmed.
+///
+/// Without address and number the account is anonymous.
+#[utoipa::path(
+    post,
+    path = "/signup",
+    request_body = SignUp,
+    responses(
+        (status = 200, description = "tokens, or the user who must confirm first", body = Tokens),
+        (status = "4XX", body = crate::wire::RefusalV2),
+    )
+)]
+pub async fn sign_up(
+    State(state): State<AppState>,
+    origin: Origin,
+    Body(input): Body<SignUp>,
+) -> Result<Response> {
+    let anonymous = input.email.is_empty() && input.phone.is_empty();
+    if anonymous && !state.config().external.anonymous_users {
+        return Err(Error::unprocessable(
+            code::ANONYMOUS_PROVIDER_DISABLED,
+            "Anonymous sign-ins are disabled",
+        ));
+    }
+    if state.config().disable_signup {
+        let message = "Signups not allowed for this instance";
+        return Err(Error::unprocessable(code::SIGNUP_DISABLED, message));
+    }
+    if anonymous {
+        return anonymously(&state, input.data, &origin).await;
+    }
+    let (contact, password) = input.validate(&state)?;
+    let hash = state.hasher().hash(password).await?;
+    match with_contact(&state, &contact, &hash, input.data.clone(), &origin).await {
+        // The account that was in the way is there by now, and is answered for as such.
+        Err(error) if TAKEN.iter().any(|name| error.violates(name)) => {
+            with_contact(&state, &contact, &hash, input.data, &origin).await
+        }
+        answer => answer,
+    }
+}
+
+async fn anonymously(state: &AppState, data: Members, origin: &Origin) -> Result<Response> {
+    let now = state.now();
+    let mut user = new_user(state, origin, now);
+    user.is_anonymous = true;
+    user.raw_app_meta_data = Some(types::Json(Members::new()));
+    user.raw_user_meta_data = Some(types::Json(data));
+    let mut tx = state.store().begin().await?;
+    let user = store::users::insert(&mut tx, &user).await?;
+    let event = (origin, now);
+    audit::record(
+        &mut tx,
+        Action::UserSignedUp,
+        Actor::User(&user),
+        Value::Null,
+        event,
+    )
+    .await?;
+    let granted = grant::begin(state, &mut tx, &user, "anonymous", origin).await?;
+    tx.commit().await?;
+    Ok(granted.into_response())
+}
+
+async fn with_contact(
+    state: &AppState,
+    contact: &Contact,
+    hash: &str,
+    data: Members,
+    origin: &Origin,
+) -> Result<Response> {
+    let now = state.now();
+    let event = (origin, now);
+    let traits = json!({ "provider": contact.provider() });
+    let autoconfirm = autoconfirms(state, contact);
+    let mut tx = state.store().begin().await?;
+    let holder = contact.holder(&mut tx, audience(state, origin)).await?;
+
+    let mut user = match holder {
+        // Where nothing is confirmed by mail, an account that waits for confirmation was made by
+        // an admin or under other settings: signing up must not open it.
+        Some(user) if autoconfirm || contact.is_confirmed_by(&user) => {
+            let actor = Actor::User(&user);
+            audit::record(&mut tx, Action::UserRepeatedSignup, actor, traits, event).await?;
+            tx.commit().await?;
+            return repeated(state, contact, data, origin);
+        }
+        Some(user) => {
+            // Its password and data stay: nobody has shown yet whose account it is.
+            let locked = store::users::lock(&mut tx, user.id).await?;
+            locked.ok_or_else(|| anyhow::anyhow!("the user is gone"))?
+        }
+        None => {
+            let mut user = new_user(state, origin, now);
+            user.encrypted_password = Some(hash.to_owned());
+            accounts::create(&mut tx, user, contact, data, now).await?
+        }
+    };
+    if autoconfirm {
+        accounts::confirm(&mut tx, &mut user, contact, now).await?;
+        let user = store::users::save(&mut tx, &user, now).await?;
+        let actor = || Actor::User(&user);
+        audit::record(
+            &mut tx,
+            Action::UserSignedUp,
+            actor(),
+            traits.clone(),
+            event,
+        )
+        .await?;
+        audit::record(&mut tx, Action::Login, actor(), traits, event).await?;
+        let granted = grant::begin(state, &mut tx, &user, "password", origin).await?;
+        tx.commit().await?;
+        return Ok(granted.into_response());
+    }
+    let actor = Actor::User(&user);
+    audit::record(
+        &mut tx,
+        Action::UserConfirmationRequested,
+        actor,
+        traits,
+        event,
+    )
+    .await?;
+    mails::confirmation(state, &mut tx, &mut user).await?;
+    let user = store::users::save(&mut tx, &user, now).await?;
+    let invited = user.invited_at.is_some();
+    let view = store::users::view(&mut tx, user).await?;
+    tx.commit().await?;
+    let view = if invited {
+        view.without_details()
+    } else {
+        view
+    };
+    Ok(Json(view).into_response())
+}
+
+/// The answer to somebody who signs up with a confirmed user's address or number.
+fn repeated(
+    state: &AppState,
+    contact: &Contact,
+    data: Members,
+    origin: &Origin,
+) -> Result<Response> {
+    let config = state.config();
+    if config.mailer.autoconfirm || config.sms.autoconfirm {
+        let message = "User already registered";
+        return Err(Error::unprocessable(code::USER_ALREADY_EXISTS, message));
+    }
+    let now = state.now();
+    let mut user = new_user(state, origin, now);
+    let data = crate::user::merge(data, accounts::identity_data(user.id, contact));
+    user.raw_user_meta_data = Some(types::Json(data));
+    match contact {
+        Contact::Email(email) => user.email = Some(email.clone()),
+        Contact::Phone(phone) => user.phone = Some(phone.clone()),
+    }
+    let decoy = UserView::decoy(user, contact.provider(), now);
+    Ok(Json(decoy).into_response())
+}
+
+fn new_user(state: &AppState, origin: &Origin, now: OffsetDateTime) -> User {
+    let role = &state.config().jwt.default_role;
+    User::new(audience(state, origin), role, now)
+}
+
+fn audience<'a>(state: &'a AppState, origin: &'a Origin) -> &'a str {
+    origin
+        .audience
+        .as_deref()
+        .unwrap_or(&state.config().jwt.audience)
+}
+
+fn autoconfirms(state: &AppState, contact: &Contact) -> bool {
+    match contact {
+        Contact::Email(_) => state.config().mailer.autoconfirm,
+        Contact::Phone(_) => state.config().sms.autoconfirm,
+    }
+}
+
+impl SignUp {
+    /// Checks in GoTrue's order.
+    fn validate(&self, state: &AppState) -> Result<(Contact, SecretString)> {
+        let config = state.config();
+        let missing = || Error::invalid("Signup requires a valid password");
+        let password = self.password.clone().ok_or_else(missing)?;
+        if secrecy::ExposeSecret::expose_secret(&password).is_empty() {
+            return Err(missing());
+        }
+        config.password.requirements.check(&password)?;
+        if !self.email.is_empty() && !self.phone.is_empty() {
+            return Err(Error::invalid(
+                "Only an email address or phone number should be provided on signup.",
+            ));
+        }
+        if self.phone.is_empty() {
+            if !config.external.email {
+                let message = "Email signups are disabled";
+                return Err(Error::bad_request(code::EMAIL_PROVIDER_DISABLED, message));
+            }
+            return Ok((Contact::Email(address::email(&self.email)?), password));
+        }
+        if !["", "sms", "whatsapp"].contains(&self.channel.as_str()) {
+            return Err(Error::invalid(
+                "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only \
+                 supported if Twilio or Twilio Verify is used as the provider.",
+            ));
+        }
+        if !config.external.phone {
+            let message = "Phone signups are disabled";
+            return Err(Error::bad_request(code::PHONE_PROVIDER_DISABLED, message));
+        }
+        Ok((Contact::Phone(address::phone(&self.phone)?), password))
+    }
+}

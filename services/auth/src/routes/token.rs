@@ -1,0 +1,165 @@
+//! `POST /token`: grants by password and by refresh token.
+
+use axum::{
+    extract::{FromRequest, Request, State},
+    response::{IntoResponse, Response},
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    AppState,
+    accounts::Contact,
+    address,
+    audit::{self, Action, Actor},
+    error::{Error, Result, code},
+    grant::{self, Granted, Tokens},
+    password::Verdict,
+    request::{Body, Origin, Params},
+    store,
+    user::User,
+};
+
+/// A password and whose it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct PasswordGrant {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    phone: String,
+    #[schema(value_type = String)]
+    #[serde(default)]
+    password: Option<SecretString>,
+}
+
+/// A refresh token.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct RefreshGrant {
+    refresh_token: String,
+}
+
+/// Exchanges a proof of who the client is for tokens.
+#[utoipa::path(
+    post,
+    path = "/token",
+    params(("grant_type" = String, Query, description = "`password` or `refresh_token`")),
+    request_body = PasswordGrant,
+    responses((status = 200, body = Tokens), (status = "4XX", body = crate::wire::RefusalV2))
+)]
+pub async fn token(
+    State(state): State<AppState>,
+    origin: Origin,
+    params: Params,
+    request: Request,
+) -> Result<Response> {
+    match params.get("grant_type").unwrap_or_default() {
+        "password" => {
+            let Body(input) = Body::from_request(request, &state).await?;
+            let granted = by_password(&state, input, &origin).await?;
+            Ok(granted.into_response())
+        }
+        "refresh_token" => {
+            let Body(input) = Body::<RefreshGrant>::from_request(request, &state).await?;
+            let granted = grant::refresh(&state, &input.refresh_token, &origin).await?;
+            Ok(granted.into_response())
+        }
+        _ => Err(Error::bad_request(
+            code::INVALID_CREDENTIALS,
+            "unsupported_grant_type",
+        )),
+    }
+}
+
+async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) -> Result<Granted> {
+    let contact = input.contact(state)?;
+    let password = input.password.unwrap_or_default();
+    let audience = origin
+        .audience
+        .as_deref()
+        .unwrap_or(&state.config().jwt.audience);
+    let user = {
+        let mut connection = state.store().connection().await?;
+        match &contact {
+            Contact::Email(email) => {
+                store::users::by_email(&mut connection, email, audience).await?
+            }
+            Contact::Phone(phone) => {
+                store::users::by_phone(&mut connection, phone, audience).await?
+            }
+        }
+    };
+    // Nothing is held while hashing, and an unknown user costs what a known one does.
+    let hash = user
+        .as_ref()
+        .and_then(|user| user.encrypted_password.clone());
+    let verdict = state
+        .hasher()
+        .verify(password.clone(), hash.as_deref())
+        .await?;
+    let (Some(user), Verdict::Right | Verdict::Outdated) = (user, verdict) else {
+        let message = "Invalid login credentials";
+        return Err(Error::bad_request(code::INVALID_CREDENTIALS, message));
+    };
+    check_may_sign_in(state, &user, &contact)?;
+
+    let weakness = state.config().password.requirements.weakness(&password);
+    let upgraded = match (verdict, hash) {
+        (Verdict::Outdated, Some(old)) => Some((old, state.hasher().hash(password).await?)),
+        _ => None,
+    };
+    let mut tx = state.store().begin().await?;
+    if let Some((old, new)) = upgraded {
+        store::users::upgrade_hash(&mut tx, user.id, &old, &new).await?;
+    }
+    let event = (origin, state.now());
+    let traits = json!({ "provider": contact.provider() });
+    audit::record(&mut tx, Action::Login, Actor::User(&user), traits, event).await?;
+    let granted = grant::begin(state, &mut tx, &user, "password", origin).await?;
+    tx.commit().await?;
+    Ok(granted.with_weakness(weakness.as_ref()))
+}
+
+fn check_may_sign_in(state: &AppState, user: &User, contact: &Contact) -> Result<()> {
+    if user.is_banned(state.now()) {
+        return Err(Error::bad_request(code::USER_BANNED, "User is banned"));
+    }
+    if contact.is_confirmed_by(user) {
+        return Ok(());
+    }
+    match contact {
+        Contact::Email(_) if state.config().mailer.allow_unverified_sign_ins => Ok(()),
+        Contact::Email(_) => Err(Error::bad_request(
+            code::EMAIL_NOT_CONFIRMED,
+            "Email not confirmed",
+        )),
+        Contact::Phone(_) => Err(Error::bad_request(
+            code::PHONE_NOT_CONFIRMED,
+            "Phone not confirmed",
+        )),
+    }
+}
+
+impl PasswordGrant {
+    fn contact(&self, state: &AppState) -> Result<Contact> {
+        let external = &state.config().external;
+        match (self.email.is_empty(), self.phone.is_empty()) {
+            (false, false) => Err(Error::invalid(
+                "Only an email address or phone number should be provided on login.",
+            )),
+            (true, true) => Err(Error::invalid("missing email or phone")),
+            (false, true) if !external.email => Err(Error::unprocessable(
+                code::EMAIL_PROVIDER_DISABLED,
+                "Email logins are disabled",
+            )),
+            (true, false) if !external.phone => Err(Error::unprocessable(
+                code::PHONE_PROVIDER_DISABLED,
+                "Phone logins are disabled",
+            )),
+            (false, true) => Ok(Contact::Email(self.email.to_lowercase())),
+            (true, false) => Ok(Contact::Phone(address::stored_phone(&self.phone))),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! A service over a fresh database, with a clock that tests move.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use auth::{AppState, Auth, Config, store::MIGRATOR};
+use axum::http::StatusCode;
+use common::{
+    clock::Clock,
+    config::{Env, load},
+    health::Health,
+    lifecycle::Lifecycle,
+    service::{self, App},
+};
+use serde_json::{Value, json};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use testkit::{
+    Client,
+    client::{RequestBuilder, Response},
+    jwt,
+    postgres::Database,
+};
+use time::{Duration, OffsetDateTime};
+use tokio::sync::OnceCell;
+
+pub(crate) const SECRET: &str = "a-test-secret-0123456789-abcdefghij";
+pub(crate) const PASSWORD: &str = "correct horse";
+pub(crate) const EMAIL: &str = "ada@example.com";
+
+const ROLE_PASSWORD: &str = "auth-admin";
+
+static ROLE: OnceCell<()> = OnceCell::const_new();
+
+/// A running service.
+pub(crate) struct Fixture {
+    pub(crate) client: Client,
+    pub(crate) database: Database,
+    pub(crate) pool: PgPool,
+    offset: Arc<AtomicI64>,
+}
+
+/// A service that confirms addresses by itself.
+pub(crate) async fn autoconfirming() -> Fixture {
+    with([("GOTRUE_MAILER_AUTOCONFIRM", "true")]).await
+}
+
+/// A service with these settings besides the necessary ones.
+pub(crate) async fn with<const N: usize>(settings: [(&str, &str); N]) -> Fixture {
+    let database = testkit::postgres::database_from("auth", prepare).await;
+    let url = database.url_for("auth_admin", ROLE_PASSWORD).await;
+    let necessary = [
+        ("GOTRUE_DB_DATABASE_URL", url.as_str()),
+        ("GOTRUE_SITE_URL", "http://app.example.com"),
+        ("API_EXTERNAL_URL", "http://api.example.com/auth/v1"),
+        ("JWT_SECRET", SECRET),
+    ];
+    let config = load::<Config>(&mut Env::from_pairs(necessary.into_iter().chain(settings)))
+        .expect("a usable configuration");
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        .connect_lazy(&url)
+        .expect("a pool");
+    let offset = Arc::new(AtomicI64::new(0));
+    let moved = Arc::clone(&offset);
+    let clock = Clock::driven_by(move || {
+        OffsetDateTime::now_utc() + Duration::seconds(moved.load(Ordering::Relaxed))
+    });
+    let state = AppState::new(config, pool.clone(), clock).expect("a state");
+    let app = App {
+        router: auth::router(state),
+        health: Health::new(),
+    };
+    let router = service::router::<Auth>(app, &Lifecycle::default()).expect("a router");
+    Fixture {
+        client: Client::new(router),
+        database,
+        pool,
+        offset,
+    }
+}
+
+/// What db-bootstrap leaves to this service, and its migrations.
+async fn prepare(database: &Database) -> anyhow::Result<()> {
+    let client = database.connect().await;
+    ROLE.get_or_init(async || {
+        let create = format!("create role auth_admin login password '{ROLE_PASSWORD}'");
+        client
+            .batch_execute(&create)
+            .await
+            .expect("a role can be created");
+    })
+    .await;
+    client
+        .batch_execute("create schema auth authorization auth_admin")
+        .await?;
+    let url = database.url_for("auth_admin", ROLE_PASSWORD).await;
+    let pool = PgPool::connect_with(
+        url.parse::<sqlx::postgres::PgConnectOptions>()?
+            .options([("search_path", "auth")]),
+    )
+    .await?;
+    MIGRATOR.run(&pool).await?;
+    pool.close().await;
+    Ok(())
+}
+
+impl Fixture {
+    /// Moves the service's clock.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.offset
+            .fetch_add(time.whole_seconds(), Ordering::Relaxed);
+    }
+
+    /// `POST path` with a body.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
+        self.client.post(path).json(&body).send().await
+    }
+
+    /// Signs up with an address, whatever comes of it.
+    pub(crate) async fn sign_up(&self, email: &str) -> Response {
+        self.post("/signup", json!({"email": email, "password": PASSWORD}))
+            .await
+    }
+
+    /// Signs up where nothing has to be confirmed, and gives the tokens.
+    pub(crate) async fn signed_up(&self, email: &str) -> Value {
+        self.sign_up(email).await.expect(StatusCode::OK).json()
+    }
+
+    /// Signs in with a password.
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Response {
+        let body = json!({"email": email, "password": password});
+        self.post("/token?grant_type=password", body).await
+    }
+
+    /// Exchanges a refresh token.
+    pub(crate) async fn refresh(&self, token: &str) -> Response {
+        let body = json!({"refresh_token": token});
+        self.post("/token?grant_type=refresh_token", body).await
+    }
+
+    /// `GET /user` with an access token.
+    pub(crate) async fn user(&self, token: &str) -> Response {
+        self.client.get("/user").bearer(token).send().await
+    }
+
+    /// `PUT /user` with an access token.
+    pub(crate) async fn put_user(&self, token: &str, body: Value) -> Response {
+        self.client
+            .put("/user")
+            .bearer(token)
+            .json(&body)
+            .send()
+            .await
+    }
+
+    /// A single value from the database, as superuser.
+    pub(crate) async fn value(&self, sql: &str) -> Option<String> {
+        let client = self.database.connect().await;
+        let row = client.query_one(sql, &[]).await.expect("a row");
+        row.get(0)
+    }
+
+    /// Changes the database, as superuser.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let client = self.database.connect().await;
+        client
+            .batch_execute(sql)
+            .await
+            .expect("a statement that works");
+    }
+}
+
+/// A member that is a text.
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    let text = value[name].as_str();
+    text.expect("a member that is a text")
+}
+
+/// The access token of a token answer.
+pub(crate) fn access(tokens: &Value) -> &str {
+    text(tokens, "access_token")
+}
+
+/// A token of the service role.
+pub(crate) fn service_role() -> String {
+    jwt::role(SECRET, "service_role")
+}
+
+/// Sends a request in both versions of the API and checks both forms of its refusal.
+pub(crate) async fn refused<'a>(
+    request: impl Fn() -> RequestBuilder<'a>,
+    status: u16,
+    code: &str,
+    message: &str,
+) {
+    let older = request().send().await;
+    assert_eq!(older.status.as_u16(), status, "{}", older.text());
+    let body = older.json();
+    assert_eq!(body["code"], status, "{body}");
+    assert_eq!(body["error_code"], code, "{body}");
+    assert_eq!(body["msg"], message, "{body}");
+    assert!(body["error_id"].is_string(), "{body}");
+    assert_eq!(older.header("x-sb-error-code"), Some(code));
+    assert_eq!(older.header("x-supabase-api-version"), None);
+
+    let newer = request()
+        .header("x-supabase-api-version", "2024-01-01")
+        .send()
+        .await;
+    assert_eq!(newer.status.as_u16(), status, "{}", newer.text());
+    assert_eq!(newer.json(), json!({"code": code, "message": message}));
+    assert_eq!(newer.header("x-sb-error-code"), Some(code));
+    assert_eq!(newer.header("x-supabase-api-version"), Some("2024-01-01"));
+}

@@ -1,0 +1,139 @@
+//! What is written down about a request: one log line, a few numbers.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use common::{
+    context::RequestContext,
+    spans,
+    telemetry::{HTTP_DURATION, HTTP_REQUESTS},
+};
+use http::{Method, StatusCode};
+use metrics::{Counter, Histogram};
+
+/// Histogram of the time upstreams take until the head of a response, in seconds, by `route`.
+const UPSTREAM_DURATION: &str = "gateway_upstream_duration_seconds";
+
+/// The methods that are told apart in metrics.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const OTHER: &str = "OTHER";
+
+/// The numbers of one route. Looked up by small keys, so that counting a request allocates nothing.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    template: Arc<str>,
+    requests: RwLock<HashMap<RequestKind, Counter>>,
+    durations: HashMap<&'static str, Histogram>,
+    upstream: Histogram,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RequestKind {
+    method: &'static str,
+    consumer: &'static str,
+    status: u16,
+}
+
+/// What is known about a request when it is answered.
+pub(crate) struct Entry<'a> {
+    pub(crate) context: &'a RequestContext,
+    pub(crate) method: &'a Method,
+    pub(crate) consumer: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) duration: Duration,
+    /// Time the upstream took, if it was asked.
+    pub(crate) upstream: Option<Duration>,
+}
+
+impl Meters {
+    /// Meters that call the route `template`.
+    pub(crate) fn new(template: impl Into<Arc<str>>) -> Self {
+        let template = template.into();
+        let durations = METHODS.into_iter().chain([OTHER]).map(|method| {
+            let route = metrics::Label::new("route", Arc::clone(&template));
+            let labels = vec![label("service", "gateway"), label("method", method), route];
+            (method, metrics::histogram!(HTTP_DURATION, labels))
+        });
+        let route = metrics::Label::new("route", Arc::clone(&template));
+        Self {
+            durations: durations.collect(),
+            upstream: metrics::histogram!(UPSTREAM_DURATION, vec![route]),
+            requests: RwLock::default(),
+            template,
+        }
+    }
+
+    /// Logs and counts a request.
+    pub(crate) fn record(&self, entry: &Entry<'_>) {
+        let kind = RequestKind {
+            method: known_method(entry.method),
+            consumer: entry.consumer,
+            status: entry.status.as_u16(),
+        };
+        self.counter(kind).increment(1);
+        if let Some(histogram) = self.durations.get(kind.method) {
+            histogram.record(entry.duration.as_secs_f64());
+        }
+        if let Some(upstream) = entry.upstream {
+            self.upstream.record(upstream.as_secs_f64());
+        }
+        tracing::info!(
+            service = "gateway",
+            version = env!("CARGO_PKG_VERSION"),
+            request_id = entry.context.id(),
+            trace_id = entry.context.trace().id_hex(),
+            method = kind.method,
+            route = &*self.template,
+            status = kind.status,
+            consumer = kind.consumer,
+            duration_ms = milliseconds(entry.duration),
+            upstream_ms = entry.upstream.map(milliseconds),
+            "request"
+        );
+        spans::record(
+            "gateway",
+            entry.context,
+            kind.method,
+            &self.template,
+            entry.status,
+        );
+    }
+
+    fn counter(&self, kind: RequestKind) -> Counter {
+        let known = self.requests.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = known.get(&kind) {
+            return counter.clone();
+        }
+        drop(known);
+        let labels = vec![
+            label("service", "gateway"),
+            label("method", kind.method),
+            label("consumer", kind.consumer),
+            metrics::Label::new("route", Arc::clone(&self.template)),
+            metrics::Label::new("status", kind.status.to_string()),
+        ];
+        let counter = metrics::counter!(HTTP_REQUESTS, labels);
+        let mut known = self
+            .requests
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.entry(kind).or_insert(counter).clone()
+    }
+}
+
+fn label(key: &'static str, value: &'static str) -> metrics::Label {
+    metrics::Label::from_static_parts(key, value)
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// The method as a label from a closed set, whatever a client sends.
+fn known_method(method: &Method) -> &'static str {
+    let known = METHODS.into_iter().find(|known| *known == method.as_str());
+    known.unwrap_or(OTHER)
+}

@@ -1,0 +1,189 @@
+//! The admin API, on a listener of its own: what the gateway does, and how it is.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use common::{
+    error::{ApiError, Problem},
+    extract::Success,
+    health::Health,
+    lifecycle::Lifecycle,
+    telemetry,
+};
+use http::{StatusCode, header::CONTENT_TYPE};
+use serde::Serialize;
+
+use crate::{reload::Reloader, routes::Route, upstream::Upstream};
+
+#[derive(Clone)]
+struct Admin {
+    reloader: Arc<Reloader>,
+    health: Health,
+    lifecycle: Lifecycle,
+}
+
+#[derive(Serialize)]
+struct RouteView {
+    name: String,
+    prefix: String,
+    strip: bool,
+    consumers: Vec<&'static str>,
+    limit_minute: Option<u32>,
+    limit_hour: Option<u32>,
+    max_body_bytes: Option<u64>,
+    connect_timeout_ms: u128,
+    read_timeout_ms: u128,
+    websocket: bool,
+    upstream: String,
+}
+
+#[derive(Serialize)]
+struct ConsumerView {
+    name: &'static str,
+    keys: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct UpstreamView {
+    name: String,
+    addresses: Vec<AddressView>,
+}
+
+#[derive(Serialize)]
+struct AddressView {
+    address: String,
+    failing: bool,
+    failures: u32,
+    idle_connections: usize,
+}
+
+/// The admin API's routes.
+pub(crate) fn router(reloader: Arc<Reloader>, lifecycle: &Lifecycle) -> Router {
+    let watched = Arc::clone(&reloader);
+    let health = Health::new().prefer("upstreams", move || {
+        let failing = failing_upstreams(&watched);
+        async move {
+            if failing.is_empty() {
+                return Ok(());
+            }
+            Err(format!("not reachable: {}", failing.join("; ")))
+        }
+    });
+    let admin = Admin {
+        reloader,
+        health,
+        lifecycle: lifecycle.clone(),
+    };
+    Router::new()
+        .route("/routes", get(routes))
+        .route("/consumers", get(consumers))
+        .route("/upstreams", get(upstreams))
+        .route("/reload", post(reload))
+        .route("/health", get(ready))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(admin)
+}
+
+async fn routes(State(admin): State<Admin>) -> Success<Vec<RouteView>> {
+    let table = admin.reloader.table();
+    let view = |route: &Arc<Route>| RouteView {
+        name: route.name.to_string(),
+        prefix: route.prefix.to_string(),
+        strip: route.strip,
+        consumers: route
+            .consumers
+            .iter()
+            .map(|&consumer| table.keys.name_of(Some(consumer)))
+            .collect(),
+        limit_minute: route.limit.map(|limit| limit.minute),
+        limit_hour: route.limit.map(|limit| limit.hour),
+        max_body_bytes: (route.max_body_bytes < u64::MAX).then_some(route.max_body_bytes),
+        connect_timeout_ms: route.connect_timeout.as_millis(),
+        read_timeout_ms: route.read_timeout.as_millis(),
+        websocket: route.websocket,
+        upstream: route.upstream.name().to_string(),
+    };
+    Success::ok(table.routes.all().iter().map(view).collect())
+}
+
+async fn consumers(State(admin): State<Admin>) -> Success<Vec<ConsumerView>> {
+    let table = admin.reloader.table();
+    let views = table.keys.consumers().iter().map(|consumer| ConsumerView {
+        name: consumer.name,
+        keys: consumer.key_names.clone(),
+    });
+    Success::ok(views.collect())
+}
+
+async fn upstreams(State(admin): State<Admin>) -> Success<Vec<UpstreamView>> {
+    let view = |upstream: &Arc<Upstream>| UpstreamView {
+        name: upstream.name().to_string(),
+        addresses: upstream
+            .addresses()
+            .iter()
+            .map(|address| AddressView {
+                address: address.socket().to_string(),
+                failing: address.is_failing(),
+                failures: address.failures(),
+                idle_connections: address.idle_connections(),
+            })
+            .collect(),
+    };
+    Success::ok(admin.reloader.upstreams().iter().map(view).collect())
+}
+
+async fn reload(State(admin): State<Admin>) -> Result<Success<&'static str>, ApiError> {
+    admin.reloader.reload().map_err(NotReloaded)?;
+    Ok(Success::ok("reloaded"))
+}
+
+async fn live() -> Success<&'static str> {
+    Success::ok("live")
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    if admin.lifecycle.is_stopping() {
+        let body = common::extract::Json(serde_json::json!({ "status": "stopping" }));
+        return (StatusCode::SERVICE_UNAVAILABLE, body).into_response();
+    }
+    common::extract::Json(admin.health.report().await).into_response()
+}
+
+async fn metrics() -> Response {
+    let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, telemetry::render_metrics()).into_response()
+}
+
+/// Names of the upstreams none of whose addresses works.
+fn failing_upstreams(reloader: &Reloader) -> Vec<String> {
+    let upstreams = reloader.upstreams().into_iter();
+    let failing = upstreams.filter(|upstream| {
+        let addresses = upstream.addresses();
+        addresses.iter().all(|address| address.failures() > 0)
+    });
+    failing
+        .map(|upstream| upstream.name().to_string())
+        .collect()
+}
+
+/// A configuration that was not taken over; the old one stays in force.
+#[derive(Debug, thiserror::Error)]
+#[error("the old configuration stays in force: {0}")]
+struct NotReloaded(String);
+
+impl Problem for NotReloaded {
+    fn status(&self) -> StatusCode {
+        StatusCode::UNPROCESSABLE_ENTITY
+    }
+
+    fn code(&self) -> &'static str {
+        "invalid_configuration"
+    }
+}

@@ -1,0 +1,211 @@
+//! A request's life, from its first header to the log line.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use common::{context::RequestContext, lifecycle::Lifecycle};
+use http::{HeaderValue, Method, Request, Response};
+use hyper::body::Incoming;
+
+use crate::{
+    access::{Entry, Meters},
+    admission::{self, Credentials},
+    body::ResponseBody,
+    client_address::{Client, TrustedProxies},
+    cors::{self, Access, Cors},
+    headers,
+    keys::Keys,
+    limits::{self, Limit, Limits, Subject, Verdict},
+    onward::{self, Departure},
+    operations,
+    refusal::Refusal,
+    respond,
+    routes::{Route, Routes, path},
+    tunnel,
+    upstream::Upstreams,
+};
+
+/// The door: what every request passes.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    table: ArcSwap<Table>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) lifecycle: Lifecycle,
+    limits: Limits,
+    unmatched: Meters,
+    wrong_keys: u64,
+}
+
+/// What a reload replaces.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) routes: Routes,
+    pub(crate) keys: Keys,
+    pub(crate) cors: Cors,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) hsts: Option<HeaderValue>,
+    /// Wrong keys an address may present before it is told to wait.
+    pub(crate) wrong_keys: Limit,
+}
+
+/// A request on its way, and what was found out about it.
+pub(crate) struct Exchange {
+    pub(crate) context: RequestContext,
+    pub(crate) access: Access,
+    pub(crate) verdict: Option<Verdict>,
+    /// Time the upstream took.
+    pub(crate) upstream: Option<Duration>,
+    started: Instant,
+    method: Method,
+    route: Option<Arc<Route>>,
+    consumer: Option<usize>,
+}
+
+impl Proxy {
+    /// A door with `table`.
+    pub(crate) fn new(table: Table, upstreams: Upstreams, lifecycle: Lifecycle) -> Self {
+        Self {
+            table: ArcSwap::from_pointee(table),
+            upstreams,
+            lifecycle,
+            limits: Limits::new(),
+            unmatched: Meters::new("unmatched"),
+            wrong_keys: limits::rule("wrong keys"),
+        }
+    }
+
+    /// The table in force.
+    pub(crate) fn table(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
+    /// Puts another table in force; requests under way finish with theirs.
+    pub(crate) fn replace(&self, table: Table) {
+        self.table.store(Arc::new(table));
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<ResponseBody> {
+        let table = self.table.load_full();
+        let mut exchange = Exchange::begin(&request);
+        let mut response = match self.pass(&table, &mut exchange, request, peer).await {
+            Ok(response) => response,
+            Err(refusal) => refusal.response(exchange.context.id()),
+        };
+        respond::decorate(response.headers_mut(), &exchange, &table);
+        exchange.record(&response, &table.keys, &self.unmatched);
+        response
+    }
+
+    async fn pass(
+        &self,
+        table: &Table,
+        exchange: &mut Exchange,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let found = headers::take(request.headers_mut());
+        let origin = found.as_ref().ok().and_then(|found| found.origin.as_ref());
+        exchange.access = table.cors.access(origin);
+        let found = found?;
+        if !headers::is_served(request.method()) {
+            return Err(Refusal::BadMethod);
+        }
+        let uri = request.uri().clone();
+        let path = path::normalise(uri.path()).map_err(|_| Refusal::AmbiguousPath)?;
+        if let Some(response) = operations::answer(request.method(), &path, &self.lifecycle) {
+            return Ok(response);
+        }
+        if found.host.is_none() && uri.authority().is_none() {
+            return Err(Refusal::BadHeader);
+        }
+        let route = Arc::clone(table.routes.find(&path).ok_or(Refusal::NoRoute)?);
+        exchange.route = Some(Arc::clone(&route));
+        if found.origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
+            return cors::preflight(&exchange.access, request.headers());
+        }
+        let client = table.proxies.client(peer, &found.forwarded);
+        let (query, query_key) = onward::split_key(uri.query());
+        let credentials = Credentials::new(&found, query_key.as_deref());
+        let admission = admission::decide(&table.keys, &route, &credentials, &path);
+        let admission = admission.map_err(|refusal| match refusal {
+            Refusal::InvalidKey => self.wrong_key(table, client),
+            other => other,
+        })?;
+        exchange.consumer = admission.consumer;
+        self.count(exchange, &route, client)?;
+        if found
+            .content_length
+            .is_some_and(|length| length > route.max_body_bytes)
+        {
+            return Err(Refusal::TooLarge);
+        }
+        let is_handshake = tunnel::is_wanted(&request, &found, &route)?;
+        let departure = Departure {
+            route: &route,
+            path: route.onward_path(&path),
+            query: query.as_deref(),
+            authorization: admission.authorization,
+            client,
+            found,
+            is_handshake,
+        };
+        onward::send(departure, request, exchange, &self.lifecycle).await
+    }
+
+    /// Counts the request against the limit of its route.
+    fn count(&self, exchange: &mut Exchange, route: &Route, client: Client) -> Result<(), Refusal> {
+        let Some(limit) = route.limit else {
+            return Ok(());
+        };
+        let subject = Subject::address(route.limit_rule, client.address);
+        let verdict = self.limits.count(subject, limit);
+        exchange.verdict = Some(verdict);
+        verdict.or_refuse()
+    }
+
+    /// Counts a wrong key, and says how it is refused.
+    fn wrong_key(&self, table: &Table, client: Client) -> Refusal {
+        let subject = Subject::address(self.wrong_keys, client.address);
+        let verdict = self.limits.count(subject, table.wrong_keys);
+        verdict.or_refuse().err().unwrap_or(Refusal::InvalidKey)
+    }
+}
+
+impl Exchange {
+    fn begin(request: &Request<Incoming>) -> Self {
+        Self {
+            context: RequestContext::from_headers(request.headers()),
+            access: Access::None,
+            verdict: None,
+            upstream: None,
+            started: Instant::now(),
+            method: request.method().clone(),
+            route: None,
+            consumer: None,
+        }
+    }
+
+    fn record(&self, response: &Response<ResponseBody>, keys: &Keys, unmatched: &Meters) {
+        let meters = self
+            .route
+            .as_deref()
+            .map_or(unmatched, |route| &route.meters);
+        meters.record(&Entry {
+            context: &self.context,
+            method: &self.method,
+            consumer: keys.name_of(self.consumer),
+            status: response.status(),
+            duration: self.started.elapsed(),
+            upstream: self.upstream,
+        });
+    }
+}

@@ -1,0 +1,129 @@
+//! What the gateway itself answers when a request goes no further.
+
+use common::error::Problem;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
+};
+use serde_json::json;
+
+use crate::body::ResponseBody;
+
+/// Why a request was not passed on, or its response not passed back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The path can be read in more than one way.
+    #[error("the path has dot segments, encoded slashes or broken escapes; send it resolved")]
+    AmbiguousPath,
+    /// A header that must be unique is not, or is not text.
+    #[error("a header is missing, malformed or sent twice")]
+    BadHeader,
+    /// The method is none for a gateway.
+    #[error("this method is not served")]
+    BadMethod,
+    /// A WebSocket handshake that RFC 6455 does not know.
+    #[error("the WebSocket handshake is not valid")]
+    BadHandshake,
+    /// No route has this path.
+    #[error("no route serves this path")]
+    NoRoute,
+    /// No key was sent.
+    #[error("send an API key as the header `apikey`")]
+    MissingKey,
+    /// The key is unknown.
+    #[error("the API key is not valid")]
+    InvalidKey,
+    /// The key is good, but not for this route.
+    #[error("this API key may not use this route")]
+    WrongConsumer,
+    /// A preflight from an origin that is not listed.
+    #[error("requests from this origin are not allowed")]
+    ForeignOrigin,
+    /// Too many requests.
+    #[error("too many requests; wait before the next one")]
+    RateLimited {
+        /// Seconds until it makes sense to try again.
+        retry_after: u32,
+    },
+    /// The body is too large for the route.
+    #[error("the request body is larger than this route accepts")]
+    TooLarge,
+    /// The client stopped in the middle of its request.
+    #[error("the request body did not arrive in time")]
+    ClientSilent,
+    /// No address of the upstream can be reached.
+    #[error("the service behind this route is unavailable; try again shortly")]
+    Unreachable,
+    /// The upstream broke off or did not speak HTTP.
+    #[error("the service behind this route did not answer properly")]
+    BadAnswer,
+    /// The upstream was silent.
+    #[error("the service behind this route did not answer in time")]
+    TimedOut,
+}
+
+impl Problem for Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::AmbiguousPath | Self::BadHeader | Self::BadHandshake => StatusCode::BAD_REQUEST,
+            Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::MissingKey | Self::InvalidKey => StatusCode::UNAUTHORIZED,
+            Self::WrongConsumer | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ClientSilent => StatusCode::REQUEST_TIMEOUT,
+            Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadAnswer => StatusCode::BAD_GATEWAY,
+            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::AmbiguousPath => "invalid_path",
+            Self::BadHeader => "invalid_header",
+            Self::BadMethod => "method_not_allowed",
+            Self::BadHandshake => "invalid_handshake",
+            Self::NoRoute => "route_not_found",
+            Self::MissingKey => "missing_api_key",
+            Self::InvalidKey => "invalid_api_key",
+            Self::WrongConsumer => "consumer_not_allowed",
+            Self::ForeignOrigin => "origin_not_allowed",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::TooLarge => "payload_too_large",
+            Self::ClientSilent => "request_timeout",
+            Self::Unreachable | Self::BadAnswer => "upstream_unavailable",
+            Self::TimedOut => "upstream_timeout",
+        }
+    }
+}
+
+impl Refusal {
+    /// The response, in the envelope all our services use.
+    pub(crate) fn response(self, request_id: &str) -> Response<ResponseBody> {
+        let envelope = json!({
+            "success": false,
+            "error": { "code": self.code(), "message": self.to_string() },
+            "meta": { "request_id": request_id },
+        });
+        let mut response = Response::new(ResponseBody::of(envelope.to_string()));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        match self {
+            Self::RateLimited { retry_after } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
+            }
+            Self::Unreachable => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::BadMethod => {
+                let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            _ => {}
+        }
+        response
+    }
+}

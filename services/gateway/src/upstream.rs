@@ -1,0 +1,318 @@
+//! Upstreams: several addresses each, kept-alive connections, failing addresses left out.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use common::lifecycle::Lifecycle;
+use http::{HeaderValue, Request, Response, header::HOST};
+use hyper::body::Incoming;
+use tokio::{sync::Notify, time::timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub(crate) use self::target::Target;
+use self::{
+    address::Address,
+    connection::{Connection, ExchangeError},
+};
+use crate::body::RequestBody;
+
+pub(crate) mod address;
+pub(crate) mod connection;
+mod target;
+
+/// Time between two look-ups of an upstream's names.
+const RESOLVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Longest time a look-up may take.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Addresses tried for one request.
+const MAX_ATTEMPTS: usize = 3;
+
+/// All upstreams of the process; they outlive a change of routes as long as a route needs them.
+pub(crate) struct Upstreams {
+    lifecycle: Lifecycle,
+    known: Mutex<HashMap<Vec<Target>, Weak<Upstream>>>,
+}
+
+/// A service behind the gateway.
+pub(crate) struct Upstream {
+    name: Arc<str>,
+    targets: Vec<Target>,
+    addresses: ArcSwap<Vec<Arc<Address>>>,
+    turn: AtomicUsize,
+    lookup: Notify,
+    _stop_lookups: DropGuard,
+}
+
+/// A response whose body is still to be read from its connection.
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) lease: Lease,
+}
+
+/// A connection in use, and where it goes back to.
+pub(crate) struct Lease {
+    connection: Box<Connection>,
+    address: Arc<Address>,
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// To reach an address.
+    pub(crate) connect: Duration,
+    /// For the next sign of life.
+    pub(crate) read: Duration,
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// No address could be reached; the request was not sent.
+    #[error("the upstream cannot be reached")]
+    Unreachable(#[source] std::io::Error),
+    /// The connection broke, or what came was not HTTP.
+    #[error("the upstream did not answer properly")]
+    Broken(#[source] hyper::Error),
+    /// Nothing came for too long.
+    #[error("the upstream did not answer in time")]
+    TimedOut,
+}
+
+impl Upstreams {
+    /// None yet; their background work ends with `lifecycle`.
+    pub(crate) fn new(lifecycle: &Lifecycle) -> Self {
+        Self {
+            lifecycle: lifecycle.clone(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// The upstream at `targets`, the same one as long as somebody holds it.
+    pub(crate) fn get(&self, targets: &[Target]) -> Arc<Upstream> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, upstream| upstream.strong_count() > 0);
+        if let Some(upstream) = known.get(targets).and_then(Weak::upgrade) {
+            return upstream;
+        }
+        let upstream = Upstream::begin(targets.to_vec(), &self.lifecycle);
+        known.insert(targets.to_vec(), Arc::downgrade(&upstream));
+        upstream
+    }
+}
+
+impl Upstream {
+    fn begin(targets: Vec<Target>, lifecycle: &Lifecycle) -> Arc<Self> {
+        let stop = CancellationToken::new();
+        let name = targets.iter().map(ToString::to_string);
+        let upstream = Arc::new(Self {
+            name: name.collect::<Vec<_>>().join(",").into(),
+            addresses: ArcSwap::from_pointee(target::literal_addresses(&targets)),
+            targets,
+            turn: AtomicUsize::new(0),
+            lookup: Notify::new(),
+            _stop_lookups: stop.clone().drop_guard(),
+        });
+        let weak = Arc::downgrade(&upstream);
+        lifecycle.spawn_until_stop("upstream upkeep", async move {
+            stop.run_until_cancelled_owned(upkeep(weak)).await;
+        });
+        upstream
+    }
+
+    /// Its addresses as they were configured.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The addresses its names stand for at the moment.
+    pub(crate) fn addresses(&self) -> Arc<Vec<Arc<Address>>> {
+        self.addresses.load_full()
+    }
+
+    /// Sends `request` to one address; to another only as long as none has seen it.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<RequestBody>,
+        patience: Patience,
+    ) -> Result<Answer, Failure> {
+        let mut attempts = MAX_ATTEMPTS;
+        loop {
+            attempts -= 1;
+            let (address, connection) = self.connection(patience.connect).await?;
+            let (mut connection, is_reused) = connection;
+            request.headers_mut().insert(HOST, address.host().clone());
+            match connection.exchange(request, patience.read).await {
+                Ok(response) => {
+                    let lease = Lease {
+                        connection,
+                        address,
+                    };
+                    return Ok(Answer { response, lease });
+                }
+                // A kept connection that had ended: costs no attempt, there are only so many.
+                Err(ExchangeError::NotSent(unsent, _)) if is_reused => {
+                    request = *unsent;
+                    attempts += 1;
+                }
+                Err(ExchangeError::NotSent(unsent, _)) if attempts > 0 => request = *unsent,
+                Err(ExchangeError::NotSent(_, error) | ExchangeError::Broken(error)) => {
+                    return Err(Failure::Broken(error));
+                }
+                Err(ExchangeError::TimedOut) => return Err(Failure::TimedOut),
+            }
+        }
+    }
+
+    /// A new connection that is not kept, for a protocol other than HTTP.
+    pub(crate) async fn connect(
+        &self,
+        patience: Patience,
+    ) -> Result<(Arc<Address>, Box<Connection>), Failure> {
+        let mut refused = None;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        for address in self.candidates(turn, patience.connect).await? {
+            match address.connect(patience.connect).await {
+                Ok(connection) => return Ok((address, connection)),
+                Err(error) => refused = Some(error),
+            }
+        }
+        self.lookup.notify_one();
+        Err(unreachable_because(refused))
+    }
+
+    /// A connection that is ready, kept or new, and whether it was kept.
+    async fn connection(
+        &self,
+        limit: Duration,
+    ) -> Result<(Arc<Address>, (Box<Connection>, bool)), Failure> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        if let Some(address) = next_healthy(&self.addresses.load(), turn)
+            && let Some(connection) = address.take_idle()
+        {
+            return Ok((address, (connection, true)));
+        }
+        let mut refused = None;
+        for address in self.candidates(turn, limit).await? {
+            if let Some(connection) = address.take_idle() {
+                return Ok((address, (connection, true)));
+            }
+            match address.connect(limit).await {
+                Ok(connection) => return Ok((address, (connection, false))),
+                Err(error) => refused = Some(error),
+            }
+        }
+        self.lookup.notify_one();
+        Err(unreachable_because(refused))
+    }
+
+    /// The addresses to try for one request, the next in turn first and failing ones last.
+    async fn candidates(&self, turn: usize, limit: Duration) -> Result<Vec<Arc<Address>>, Failure> {
+        if self.addresses.load().is_empty() {
+            self.resolve(limit).await.map_err(Failure::Unreachable)?;
+        }
+        let addresses = self.addresses.load();
+        let mut candidates: Vec<_> = in_turn(&addresses, turn).map(Arc::clone).collect();
+        candidates.sort_by_key(|address| address.is_failing());
+        candidates.truncate(MAX_ATTEMPTS);
+        Ok(candidates)
+    }
+
+    /// Looks the names up and keeps what is known about addresses that stay.
+    async fn resolve(&self, limit: Duration) -> std::io::Result<()> {
+        let old = self.addresses.load_full();
+        let found = timeout(limit, target::look_up(&self.targets, &old)).await??;
+        if !found
+            .iter()
+            .map(|a| a.socket())
+            .eq(old.iter().map(|a| a.socket()))
+        {
+            tracing::info!(
+                upstream = &*self.name,
+                addresses = found.len(),
+                "addresses changed"
+            );
+            self.addresses.store(Arc::new(found));
+        }
+        Ok(())
+    }
+}
+
+/// The addresses, beginning with the one whose turn it is.
+fn in_turn(addresses: &[Arc<Address>], turn: usize) -> impl Iterator<Item = &Arc<Address>> {
+    let (later, first) = addresses.split_at(turn % addresses.len().max(1));
+    first.iter().chain(later)
+}
+
+/// The first address in turn that does not fail.
+fn next_healthy(addresses: &[Arc<Address>], turn: usize) -> Option<Arc<Address>> {
+    in_turn(addresses, turn)
+        .find(|address| !address.is_failing())
+        .map(Arc::clone)
+}
+
+/// Looks names up now and then, or when an address fails, and drops connections idle for long.
+async fn upkeep(upstream: Weak<Upstream>) {
+    loop {
+        let Some(current) = upstream.upgrade() else {
+            return;
+        };
+        if let Err(error) = current.resolve(RESOLVE_TIMEOUT).await {
+            tracing::debug!(%error, upstream = &*current.name, "look-up failed");
+        }
+        for address in &**current.addresses.load() {
+            address.drop_stale();
+        }
+        // A failing address must not turn into a storm of look-ups.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        timeout(RESOLVE_EVERY, current.lookup.notified()).await.ok();
+    }
+}
+
+fn unreachable_because(error: Option<std::io::Error>) -> Failure {
+    Failure::Unreachable(error.unwrap_or_else(|| std::io::Error::other("the name has no address")))
+}
+
+impl Lease {
+    /// The connection, to be driven while the body is read.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Gives the connection back after a complete exchange.
+    pub(crate) fn give_back(self) {
+        self.address.keep(self.connection);
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Upstream").field(&self.name).finish()
+    }
+}
+
+impl fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upstreams")
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lease")
+    }
+}
+
+/// The `Host` header for requests to `authority`.
+pub(crate) fn host_header(authority: &str) -> HeaderValue {
+    HeaderValue::try_from(authority).unwrap_or_else(|_| HeaderValue::from_static("upstream"))
+}

@@ -1,0 +1,144 @@
+//! One address of an upstream: its kept connections and its health.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use http::HeaderValue;
+use tokio::time::Instant;
+
+use super::connection::Connection;
+
+/// Connections kept for one address.
+const MAX_IDLE: usize = 256;
+
+/// How long an unused connection is kept; shorter than services keep theirs.
+const IDLE_FOR: Duration = Duration::from_secs(10);
+
+/// How long an address is left out after its first failure; doubles with each further one.
+const FIRST_BAN: Duration = Duration::from_millis(500);
+const LONGEST_BAN: Duration = Duration::from_secs(10);
+
+/// A place where an upstream listens.
+pub(crate) struct Address {
+    socket: SocketAddr,
+    host: HeaderValue,
+    idle: Mutex<Vec<Idle>>,
+    failures: AtomicU32,
+    banned_until: ArcSwapOption<Instant>,
+}
+
+struct Idle {
+    connection: Box<Connection>,
+    since: Instant,
+}
+
+impl Address {
+    /// An address nothing is known about yet; requests to it say `host`.
+    pub(crate) fn new(socket: SocketAddr, host: HeaderValue) -> Self {
+        Self {
+            socket,
+            host,
+            idle: Mutex::default(),
+            failures: AtomicU32::new(0),
+            banned_until: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn socket(&self) -> SocketAddr {
+        self.socket
+    }
+
+    /// The `Host` header of requests to it.
+    pub(crate) fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Whether it failed and its time to be tried again has not come.
+    pub(crate) fn is_failing(&self) -> bool {
+        let banned_until = self.banned_until.load();
+        banned_until
+            .as_ref()
+            .is_some_and(|until| Instant::now() < **until)
+    }
+
+    /// Connection attempts that failed since the last success.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Connections waiting for a request.
+    pub(crate) fn idle_connections(&self) -> usize {
+        self.idle().len()
+    }
+
+    /// A kept connection that still stands.
+    pub(crate) fn take_idle(&self) -> Option<Box<Connection>> {
+        loop {
+            let Idle {
+                mut connection,
+                since,
+            } = self.idle().pop()?;
+            if since.elapsed() < IDLE_FOR && connection.is_ready() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next request, if it is fit for one.
+    pub(crate) fn keep(&self, mut connection: Box<Connection>) {
+        if connection.is_ready() {
+            let mut idle = self.idle();
+            if idle.len() < MAX_IDLE {
+                let since = Instant::now();
+                idle.push(Idle { connection, since });
+            }
+        }
+    }
+
+    /// Closes connections that were not needed for a while.
+    pub(crate) fn drop_stale(&self) {
+        self.idle().retain(|idle| idle.since.elapsed() < IDLE_FOR);
+    }
+
+    /// A new connection; the outcome is remembered.
+    pub(crate) async fn connect(&self, limit: Duration) -> io::Result<Box<Connection>> {
+        let connected = tokio::time::timeout(limit, Connection::open(self.socket)).await;
+        match connected.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+            Ok(connection) => {
+                if self.failures.swap(0, Ordering::Relaxed) > 0 {
+                    self.banned_until.store(None);
+                    tracing::info!(address = %self.socket, "upstream address is back");
+                }
+                Ok(connection)
+            }
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn failed(&self, error: &io::Error) {
+        let before = self.failures.fetch_add(1, Ordering::Relaxed);
+        let ban = FIRST_BAN * 2_u32.pow(before.min(5));
+        let until = Instant::now() + ban.min(LONGEST_BAN);
+        self.banned_until.store(Some(until.into()));
+        self.idle().clear();
+        if before == 0 {
+            tracing::warn!(address = %self.socket, %error, "upstream address fails");
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

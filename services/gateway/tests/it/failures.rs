@@ -1,0 +1,154 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{Router, routing::get};
+use http::StatusCode;
+use tokio::io::AsyncWriteExt;
+
+use crate::kit::{Gateway, Setup, code, echo, listener, read_head, upstream};
+
+async fn ask(gateway: &Gateway) -> testkit::client::Response {
+    let request = gateway
+        .client
+        .get("/a/v1/x")
+        .header("apikey", &gateway.anon_key);
+    request.send().await
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_down_is_503_and_recovers() {
+    let closed = listener().await;
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let gateway = Setup::route(address, "").start().await;
+    let response = ask(&gateway).await.expect(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(code(&response), "upstream_unavailable");
+    assert!(response.header("retry-after").is_some());
+
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let serving = common::server::serve(
+        listener,
+        Router::new().fallback(|| async { "back" }),
+        common::server::ConnectionLimits::default(),
+        common::lifecycle::Lifecycle::default(),
+    );
+    gateway.lifecycle.spawn_until_stop("upstream", serving);
+    assert_eq!(ask(&gateway).await.expect(StatusCode::OK).text(), "back");
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_503() {
+    let setup = Setup::route(echo().await, "");
+    let setup = setup.and("b", "/b/v1", "http://no-such-host.invalid:1", "");
+    let gateway = setup.start().await;
+    let request = gateway
+        .client
+        .get("/b/v1/x")
+        .header("apikey", &gateway.anon_key);
+    let response = request.send().await.expect(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(code(&response), "upstream_unavailable");
+}
+
+#[tokio::test]
+async fn an_upstream_that_hangs_up_or_talks_nonsense_is_502() {
+    for answer in ["", "nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Le"] {
+        let listener = listener().await;
+        let address = listener.local_addr().unwrap();
+        let gateway = Setup::route(address, "").start().await;
+        gateway.lifecycle.spawn_until_stop("upstream", async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                read_head(&mut socket).await;
+                socket.write_all(answer.as_bytes()).await.ok();
+            }
+        });
+        let response = ask(&gateway).await.expect(StatusCode::BAD_GATEWAY);
+        assert_eq!(code(&response), "upstream_unavailable", "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_answer_is_504() {
+    let hanging = Router::new().route("/x", get(std::future::pending::<()>));
+    let address = upstream(hanging).await;
+    let gateway = Setup::route(address, "read_timeout = \"50 ms\"")
+        .start()
+        .await;
+    let response = ask(&gateway).await.expect(StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(code(&response), "upstream_timeout");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_ended_is_replaced_unnoticed() {
+    let listener = listener().await;
+    let address = listener.local_addr().unwrap();
+    let gateway = Setup::route(address, "").start().await;
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    gateway.lifecycle.spawn_until_stop("upstream", async move {
+        // Answers one request on each connection, promises to keep it, and closes it.
+        while let Ok((mut socket, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            read_head(&mut socket).await;
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            socket.write_all(answer).await.ok();
+        }
+    });
+    for number in 1..=5 {
+        assert_eq!(ask(&gateway).await.expect(StatusCode::OK).text(), "ok");
+        assert_eq!(connections.load(Ordering::Relaxed), number);
+    }
+}
+
+#[tokio::test]
+async fn connections_to_an_upstream_are_kept_and_used_again() {
+    let connections = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
+    let seen = Arc::clone(&connections);
+    let router = Router::new().route(
+        "/x",
+        get(move |request: axum::extract::Request| {
+            let peer = request
+                .extensions()
+                .get::<common::server::PeerAddr>()
+                .copied();
+            seen.lock().unwrap().extend(peer.map(|peer| peer.0));
+            async { "a body" }
+        }),
+    );
+    let gateway = Setup::route(upstream(router).await, "").start().await;
+    for _ in 0..20 {
+        ask(&gateway).await.expect(StatusCode::OK);
+    }
+    assert_eq!(connections.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failing_address_is_left_out() {
+    let closed = listener().await;
+    let dead = closed.local_addr().unwrap();
+    drop(closed);
+    let alive = upstream(Router::new().fallback(|| async { "alive" })).await;
+    let setup = Setup::route(dead, "");
+    let both = format!("http://{dead}, http://{alive}");
+    let gateway = setup.and("b", "/b/v1", &both, "").start().await;
+    for _ in 0..10 {
+        let request = gateway
+            .client
+            .post("/b/v1/x")
+            .header("apikey", &gateway.anon_key);
+        let response = request.body("once").send().await.expect(StatusCode::OK);
+        assert_eq!(response.text(), "alive");
+    }
+    let upstreams = gateway.admin.get("/upstreams").send().await.json();
+    let addresses = upstreams["data"].as_array().unwrap().iter();
+    let failures: Vec<_> = addresses
+        .flat_map(|upstream| upstream["addresses"].as_array().unwrap())
+        .filter(|address| address["address"] == dead.to_string())
+        .map(|address| address["failures"].as_u64().unwrap())
+        .collect();
+    assert!(
+        failures.iter().any(|&count| (1..5).contains(&count)),
+        "{failures:?}"
+    );
+}

@@ -1,0 +1,16 @@
+//! The gateway on real sockets, in front of small servers that stand for any upstream.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+mod kit;
+
+mod admin;
+mod admission;
+mod cors;
+mod failures;
+mod forwarding;
+mod limits;
+mod paths;
+mod protocol;
+mod streaming;
+mod websocket;
