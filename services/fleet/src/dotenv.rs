@@ -110,8 +110,8 @@ enum Generation<'a> {
 /// What a comment line says about the variable below it.
 fn generation(comment: &str) -> Option<Generation<'_>> {
     let (_, rest) = comment.split_once("[generated")?;
-    let (rule, _) = rest.split_once(']')?;
-    match rule.strip_prefix(": jwt ") {
+    let (kind, _) = rest.split_once(']')?;
+    match kind.strip_prefix(": jwt ") {
         Some(role) => Some(Generation::Token(role)),
         None => Some(Generation::Random),
     }
@@ -144,9 +144,9 @@ fn sign_token(role: &str, secret: &str) -> Result<String> {
         "{header}.{}",
         BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
     );
-    let mut hmac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
-    hmac.update(unsigned.as_bytes());
-    let signature = BASE64_URL_SAFE_NO_PAD.encode(hmac.finalize().into_bytes());
+    let mut signer = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
+    signer.update(unsigned.as_bytes());
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(signer.finalize().into_bytes());
     Ok(format!("{unsigned}.{signature}"))
 }
 

@@ -44,7 +44,7 @@ pub(super) fn secrets(variables: &Variables) -> Vec<Finding> {
 pub(super) fn permissions(env_file: &Path) -> Finding {
     let name = env_file.display();
     match std::fs::metadata(env_file) {
-        Ok(metadata) if metadata.permissions().mode() & 0o077 == 0 => {
+        Ok(metadata) if is_private(metadata.permissions().mode()) => {
             Finding::ok("permissions", format!("{name} is for its owner only"))
         }
         Ok(_) => Finding::error(
@@ -53,6 +53,11 @@ pub(super) fn permissions(env_file: &Path) -> Finding {
         ),
         Err(error) => Finding::error("permissions", format!("{name}: {error}")),
     }
+}
+
+/// Whether a file mode gives nothing to group and others.
+fn is_private(mode: u32) -> bool {
+    mode.trailing_zeros() >= 6
 }
 
 /// Whether the gateway's port is free.

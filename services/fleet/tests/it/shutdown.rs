@@ -49,7 +49,7 @@ async fn up(home: &Path) -> Running {
         .spawn()
         .unwrap();
     let state_file = home.join("data/stack.json");
-    let state: Value = eventually("the stack is up", Duration::from_secs(60), async || {
+    let state: Value = eventually("the stack is up", Duration::from_mins(1), async || {
         serde_json::from_slice(&std::fs::read(&state_file).ok()?).ok()
     })
     .await;

@@ -5,25 +5,14 @@ mod functions;
 mod reading;
 mod writing;
 
-use std::time::Duration;
-
-use common::{
-    clock::Clock,
-    config::{Env, load},
-    lifecycle::Lifecycle,
-};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use sql_rest::{AppState, config::Config};
-use testkit::client::{Client, Response};
+use testkit::{client::Response, postgres::database_from};
 
-const SCHEMA: &str = include_str!("spec.sql");
+use crate::stack::{Stack, roles, stack_over};
 
 /// A service over a database of its own.
-struct Spec {
-    client: Client,
-    _lifecycle: Lifecycle,
-}
+struct Spec(Stack);
 
 /// What a request is answered with.
 #[derive(Debug, PartialEq)]
@@ -39,42 +28,30 @@ impl Spec {
 
     /// A service with other settings.
     async fn with(settings: &[(&str, &str)]) -> Self {
-        let database = testkit::postgres::database_from("spec", async |database| {
-            database.connect().await.batch_execute(SCHEMA).await?;
+        let database = database_from("spec", async |database| {
+            roles().await;
+            let client = database.connect().await;
+            client.batch_execute(include_str!("spec.sql")).await?;
             Ok(())
         })
         .await;
-        let url = database.url_for("spec_authenticator", "spec").await;
         let mut pairs = vec![
-            ("PGRST_DB_URI", url.as_str()),
-            ("PGRST_DB_SCHEMAS", "api"),
             ("PGRST_DB_EXTRA_SEARCH_PATH", "extra"),
-            ("PGRST_DB_ANON_ROLE", "spec_anonymous"),
             ("PGRST_DB_AGGREGATES_ENABLED", "true"),
             ("PGRST_DB_PLAN_ENABLED", "true"),
         ];
-        pairs.retain(|(name, _)| settings.iter().all(|(other, _)| other != name));
         pairs.extend(settings);
-        let config: Config = load(&mut Env::from_pairs(pairs)).expect("a good configuration");
-        let lifecycle = Lifecycle::default();
-        let state = AppState::start(config, Clock::system(), &lifecycle).expect("a good URL");
-        let cache = state.schema_cache().clone();
-        let loaded = async || cache.check().ok();
-        testkit::wait::eventually("the catalogue is read", Duration::from_secs(20), loaded).await;
-        Self {
-            client: Client::new(sql_rest::router(state)),
-            _lifecycle: lifecycle,
-        }
+        Self(stack_over(database, &pairs).await)
     }
 
     async fn get(&self, path: &str) -> Got {
-        Got::from(self.client.get(&encoded(path)).send().await)
+        Got::from(self.0.client.get(&encoded(path)).send().await)
     }
 
     /// The JSON a read gives.
     #[track_caller]
     fn reads(&self, path: &str) -> impl Future<Output = Value> {
-        let request = self.client.get(&encoded(path));
+        let request = self.0.client.get(&encoded(path));
         async move { request.send().await.expect(StatusCode::OK).json() }
     }
 
@@ -86,7 +63,7 @@ impl Spec {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Response {
-        let mut request = self.client.request(method, &encoded(path));
+        let mut request = self.0.client.request(method, &encoded(path));
         for (name, value) in headers {
             request = request.header(name, value);
         }

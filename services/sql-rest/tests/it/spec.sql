@@ -152,9 +152,6 @@ begin
   perform set_config('response.status', '205', true);
 end $$;
 
-create role spec_anonymous nologin;
-create role spec_authenticator login password 'spec' noinherit;
-grant spec_anonymous to spec_authenticator;
-grant usage on schema api, extra to spec_anonymous;
-grant all on all tables in schema api to spec_anonymous;
-grant all on all sequences in schema api to spec_anonymous;
+grant usage on schema api, extra to anon;
+grant all on all tables in schema api to anon;
+grant all on all sequences in schema api to anon;

@@ -68,7 +68,7 @@ pub(crate) fn state(url: &str, pairs: &[(&str, &str)]) -> AppState {
 }
 
 /// Makes the roles, which all databases of the server share.
-async fn roles() {
+pub(crate) async fn roles() {
     static MADE: OnceCell<()> = OnceCell::const_new();
     let make = async || {
         let client = server()
