@@ -16,10 +16,10 @@ seconds=${1:-5}
 rounds=${ROUNDS:-3}
 connections=${CONNECTIONS:-32}
 idle=${IDLE:-10000}
-upstream_port=39010
-nginx_port=39011
-gateway_port=39012
-admin_port=39013
+upstream_port=18010
+nginx_port=18011
+gateway_port=18012
+admin_port=18013
 key=bench-anon-key-0123456789abcdef
 token=eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYXV0aGVudGljYXRlZCIsInN1YiI6IjEifQ.c2lnbmF0dXJlLXRoYXQtaXMtbm90LWNoZWNrZWQ
 

@@ -3,10 +3,10 @@
 //! Services that stand in for another system (auth, sql-rest) answer in that system's shape
 //! instead, and use [`Problem`] only for what both have in common.
 
-use std::{borrow::Cow, error::Error};
+use std::{borrow::Cow, error::Error, time::Duration};
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use serde::Serialize;
 
 use crate::context::RequestContext;
@@ -35,6 +35,11 @@ pub trait Problem: Error + Send + Sync + 'static {
 
     /// What a program needs beyond the code; must hold nothing the caller may not see.
     fn details(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// How long to wait before another attempt makes sense; answered as `Retry-After`.
+    fn retry_after(&self) -> Option<Duration> {
         None
     }
 }
@@ -86,7 +91,12 @@ impl IntoResponse for ApiError {
             message: problem.public_message(),
             details: problem.details(),
         };
-        body.into_response(problem.status())
+        let mut response = body.into_response(problem.status());
+        if let Some(pause) = problem.retry_after() {
+            let seconds = HeaderValue::from(pause.as_secs().max(1));
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 

@@ -11,7 +11,7 @@ use axum::{
 use crate::{
     context::{REQUEST_ID, RequestContext},
     spans,
-    telemetry::{HTTP_DURATION, HTTP_REQUESTS},
+    telemetry::{self, HTTP_DURATION, HTTP_REQUESTS, RequestLine},
 };
 
 /// Gives the request its context, then logs and counts it.
@@ -35,18 +35,16 @@ pub(crate) async fn observe(
         .or_else(|| template.as_ref().map(MatchedPath::as_str))
         .unwrap_or("unmatched");
     let method = known_method(&method);
-    tracing::info!(
+    telemetry::log_request(&RequestLine {
         service,
-        version = env!("CARGO_PKG_VERSION"),
-        request_id = context.id(),
-        trace_id = context.trace().id_hex(),
+        context: &context,
         method,
         route,
         status,
-        duration_ms = elapsed.as_secs_f64() * 1000.0,
-        user.id = context.user(),
-        "request"
-    );
+        duration: elapsed,
+        consumer: None,
+        upstream: None,
+    });
     let labels = [("service", service), ("method", method)];
     let route: Arc<str> = route.into();
     metrics::counter!(HTTP_REQUESTS, labels_with(&labels, &route, Some(status))).increment(1);

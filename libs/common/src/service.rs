@@ -177,13 +177,15 @@ pub fn run(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(work));
-    match result {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped by an error");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::flush();
+    code
 }
 
 /// Tells on stderr what is wrong with the configuration; the exit status for it.

@@ -1,7 +1,7 @@
 //! Contracts: a service's OpenAPI document, kept current in `contracts/` and held against every
 //! response of its tests.
 
-use std::{fs, path::PathBuf};
+use std::{collections::HashSet, fs, path::PathBuf};
 
 use common::service::Service;
 use http::{Method, StatusCode};
@@ -26,9 +26,10 @@ pub struct Operation {
     pub template: String,
 }
 
-/// Fails when the service's file in `contracts/` is not what its code says. With
-/// `UPDATE_CONTRACTS=1` the file is written instead.
+/// Fails when the service's file in `contracts/` is not what its code says, or two operations have
+/// one name. With `UPDATE_CONTRACTS=1` the file is written instead.
 pub fn assert_current<S: Service>() {
+    Contract::of::<S>().assert_unique_names();
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../contracts")
         .join(format!("{}.json", S::NAME));
@@ -64,6 +65,23 @@ impl Contract {
             methods.filter_map(operation).collect::<Vec<_>>()
         };
         self.paths().flat_map(of_path).collect()
+    }
+
+    /// Fails when two operations have one name: generated clients would lose one of them.
+    fn assert_unique_names(&self) {
+        let mut names = HashSet::new();
+        for (template, item) in self.paths() {
+            for operation in item
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(_, value)| value)
+            {
+                if let Some(name) = operation["operationId"].as_str() {
+                    assert!(names.insert(name), "{template} repeats the name {name}");
+                }
+            }
+        }
     }
 
     /// Fails when the contract does not know this response to `method path`.

@@ -10,6 +10,7 @@ pub mod jwt;
 pub mod mongo;
 pub mod postgres;
 pub mod servers;
+pub mod smtp;
 pub mod wait;
 
 pub use client::Client;

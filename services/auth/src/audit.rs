@@ -38,6 +38,14 @@ pub enum Action {
     UserReauthenticateRequested,
     /// A password was changed.
     UserUpdatedPassword,
+    /// A factor was set up.
+    FactorInProgress,
+    /// A factor was given up.
+    FactorUnenrolled,
+    /// A factor was challenged.
+    ChallengeCreated,
+    /// A challenge was answered.
+    VerificationAttempted,
     /// A refresh token was used up.
     TokenRevoked,
     /// A session was refreshed.
@@ -69,6 +77,10 @@ impl Action {
             Self::UserConfirmationRequested => ("user_confirmation_requested", "user"),
             Self::UserRepeatedSignup => ("user_repeated_signup", "user"),
             Self::UserUpdatedPassword => ("user_updated_password", "user"),
+            Self::FactorInProgress => ("factor_in_progress", "factor"),
+            Self::FactorUnenrolled => ("factor_unenrolled", "factor"),
+            Self::ChallengeCreated => ("challenge_created", "factor"),
+            Self::VerificationAttempted => ("verification_attempted", "factor"),
             Self::TokenRevoked => ("token_revoked", "token"),
             Self::TokenRefreshed => ("token_refreshed", "token"),
         }

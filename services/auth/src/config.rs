@@ -39,6 +39,10 @@ pub struct Config {
     pub password: Password,
     /// Refresh tokens and sessions.
     pub sessions: Sessions,
+    /// Second factors.
+    pub mfa: Mfa,
+    /// How often something may be tried.
+    pub limits: Limits,
 }
 
 /// Access tokens.
@@ -134,8 +138,55 @@ pub struct Sessions {
     pub timebox: Option<Duration>,
     /// Longest pause between two refreshes.
     pub inactivity_timeout: Option<Duration>,
+    /// How long a session of a user with a second factor may do without it.
+    pub allow_low_aal: Option<Duration>,
     /// Whether a user has one session at a time.
     pub single_per_user: bool,
+}
+
+/// Second factors.
+#[derive(Clone, Debug)]
+pub struct Mfa {
+    /// Whether time-based codes can be set up.
+    pub totp_enroll: bool,
+    /// Most factors of a user, verified or not.
+    pub max_enrolled: usize,
+    /// Most verified factors of a user.
+    pub max_verified: usize,
+    /// How long a challenge can be answered.
+    pub challenge_expiry: Duration,
+    /// How long a factor may stay unverified.
+    pub factor_expiry: Duration,
+}
+
+/// How often something may be tried.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// What every limit is multiplied with.
+    pub scale: f64,
+    /// Accounts and mails asked for, per client and endpoint.
+    pub otp: Rate,
+    /// One-time tokens tried, per client.
+    pub verify: Rate,
+    /// Grants, per client.
+    pub token: Rate,
+    /// Anonymous accounts, per client.
+    pub anonymous: Rate,
+    /// Second factors challenged and tried, per client.
+    pub mfa: Rate,
+    /// Passwords and codes tried, per account.
+    pub account: Rate,
+    /// Mails, altogether.
+    pub mail: Rate,
+}
+
+/// So many in so much time.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// How many.
+    pub count: f64,
+    /// In what time.
+    pub period: Duration,
 }
 
 /// Names of the mail templates.
@@ -198,6 +249,8 @@ impl FromEnv for Config {
             },
             password: Password::from_env(env),
             sessions: Sessions::from_env(env),
+            mfa: Mfa::from_env(env),
+            limits: Limits::from_env(env),
         }
     }
 }
@@ -282,7 +335,81 @@ impl FromEnv for Sessions {
             reuse_interval: Duration::seconds(reuse),
             timebox: optional_duration(env, "GOTRUE_SESSIONS_TIMEBOX"),
             inactivity_timeout: optional_duration(env, "GOTRUE_SESSIONS_INACTIVITY_TIMEOUT"),
+            allow_low_aal: optional_duration(env, "GOTRUE_SESSIONS_ALLOW_LOW_AAL"),
             single_per_user: env.flag("GOTRUE_SESSIONS_SINGLE_PER_USER", false),
+        }
+    }
+}
+
+impl FromEnv for Mfa {
+    fn from_env(env: &mut Env) -> Self {
+        let challenge_seconds = env.parse("GOTRUE_MFA_CHALLENGE_EXPIRY_DURATION", 300.0);
+        let factor = "GOTRUE_MFA_FACTOR_EXPIRY_DURATION";
+        Self {
+            totp_enroll: env.flag("GOTRUE_MFA_TOTP_ENROLL_ENABLED", true),
+            max_enrolled: env.parse("GOTRUE_MFA_MAX_ENROLLED_FACTORS", 10),
+            max_verified: env.parse("GOTRUE_MFA_MAX_VERIFIED_FACTORS", 10),
+            challenge_expiry: Duration::checked_seconds_f64(challenge_seconds)
+                .unwrap_or(Duration::minutes(5)),
+            factor_expiry: duration(env, factor, Duration::minutes(5)).max(Duration::minutes(5)),
+        }
+    }
+}
+
+impl FromEnv for Limits {
+    fn from_env(env: &mut Env) -> Self {
+        let five_minutes = Duration::minutes(5);
+        let shared = env.parse("GATEWAY_RATE_LIMIT_SCALE", 1.0);
+        let scale: f64 = env.parse("AUTH_RATE_LIMIT_SCALE", shared);
+        if !(scale.is_finite() && scale > 0.0) {
+            env.problem("AUTH_RATE_LIMIT_SCALE is not a positive number");
+        }
+        Self {
+            scale,
+            otp: rate(env, "GOTRUE_RATE_LIMIT_OTP", 30.0, five_minutes),
+            verify: rate(env, "GOTRUE_RATE_LIMIT_VERIFY", 30.0, five_minutes),
+            token: rate(env, "GOTRUE_RATE_LIMIT_TOKEN_REFRESH", 150.0, five_minutes),
+            anonymous: rate(
+                env,
+                "GOTRUE_RATE_LIMIT_ANONYMOUS_USERS",
+                30.0,
+                Duration::HOUR,
+            ),
+            mfa: rate(
+                env,
+                "GOTRUE_MFA_RATE_LIMIT_CHALLENGE_AND_VERIFY",
+                15.0,
+                Duration::MINUTE,
+            ),
+            account: rate(env, "AUTH_RATE_LIMIT_ACCOUNT", 30.0, five_minutes),
+            mail: rate(env, "GOTRUE_RATE_LIMIT_EMAIL_SENT", 30.0, Duration::HOUR),
+        }
+    }
+}
+
+/// A rate as `30` in the given period, or as `10/20m`.
+fn rate(env: &mut Env, name: &str, count: f64, period: Duration) -> Rate {
+    let default = Rate { count, period };
+    let Some(text) = env.optional(name) else {
+        return default;
+    };
+    let (count, period) = match text.split_once('/') {
+        None => (text.parse().ok(), Some(period)),
+        Some((count, period)) => {
+            let period = period.parse::<GoDuration>();
+            (
+                count.parse().ok(),
+                period.ok().map(|GoDuration(period)| period),
+            )
+        }
+    };
+    match (count, period) {
+        (Some(count), Some(period)) if count >= 0.0 && period.is_positive() => {
+            Rate { count, period }
+        }
+        _ => {
+            env.problem(format!("{name} is not a rate such as 30 or 10/20m"));
+            default
         }
     }
 }

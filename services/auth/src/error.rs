@@ -63,6 +63,26 @@ pub mod code {
     pub const CURRENT_PASSWORD_INVALID: &str = "current_password_invalid";
     /// The present password was not given.
     pub const CURRENT_PASSWORD_REQUIRED: &str = "current_password_required";
+    /// The session needs a second factor for this.
+    pub const INSUFFICIENT_AAL: &str = "insufficient_aal";
+    /// The challenge was answered too late.
+    pub const MFA_CHALLENGE_EXPIRED: &str = "mfa_challenge_expired";
+    /// The user has a factor of this name.
+    pub const MFA_FACTOR_NAME_CONFLICT: &str = "mfa_factor_name_conflict";
+    /// No such factor.
+    pub const MFA_FACTOR_NOT_FOUND: &str = "mfa_factor_not_found";
+    /// The challenge is somebody else's, or answered.
+    pub const MFA_IP_ADDRESS_MISMATCH: &str = "mfa_ip_address_mismatch";
+    /// No factors by phone here.
+    pub const MFA_PHONE_ENROLL_NOT_ENABLED: &str = "mfa_phone_enroll_not_enabled";
+    /// No factors by time-based codes here.
+    pub const MFA_TOTP_ENROLL_NOT_ENABLED: &str = "mfa_totp_enroll_not_enabled";
+    /// The code is wrong.
+    pub const MFA_VERIFICATION_FAILED: &str = "mfa_verification_failed";
+    /// No factors by authenticators here.
+    pub const MFA_WEBAUTHN_ENROLL_NOT_ENABLED: &str = "mfa_webauthn_enroll_not_enabled";
+    /// The user has enough factors.
+    pub const TOO_MANY_ENROLLED_MFA_FACTORS: &str = "too_many_enrolled_mfa_factors";
     /// The body is not the JSON it should be.
     pub const BAD_JSON: &str = "bad_json";
     /// The access token is not one of ours.
@@ -83,6 +103,8 @@ pub mod code {
     pub const NOT_ADMIN: &str = "not_admin";
     /// Mail goes out only so often.
     pub const OVER_EMAIL_SEND_RATE_LIMIT: &str = "over_email_send_rate_limit";
+    /// Too many attempts.
+    pub const OVER_REQUEST_RATE_LIMIT: &str = "over_request_rate_limit";
     /// Another user has this number.
     pub const PHONE_EXISTS: &str = "phone_exists";
     /// The number is not confirmed yet.

@@ -16,6 +16,7 @@ use crate::{
     AppState,
     audit::{self, Action, Actor},
     error::{Error, Result, code},
+    factor::Factor,
     jwt::Claims,
     password::Weakness,
     request::Origin,
@@ -75,6 +76,34 @@ pub async fn begin(
     })
 }
 
+/// Raises a session by a second factor; its refresh token of before is dead.
+pub async fn raise(
+    state: &AppState,
+    connection: &mut PgConnection,
+    user: &User,
+    session: &Session,
+    (factor, method): (Uuid, &str),
+) -> Result<Granted> {
+    let now = state.now();
+    store::sessions::raise(connection, session, factor, now).await?;
+    store::sessions::add_method(connection, session.id, method, now).await?;
+    store::refresh_tokens::revoke_family(connection, session.id, now).await?;
+    let refresh_token = session::new_refresh_token();
+    let owner = (user.id, session.id);
+    store::refresh_tokens::insert(connection, &refresh_token, owner, None, now).await?;
+    let user = store::users::signed_in(connection, user.id, now).await?;
+    let session = Session {
+        aal: Some("aal2".to_owned()),
+        ..session.clone()
+    };
+    Ok(Granted {
+        tokens: tokens(state, connection, user, &session, refresh_token).await?,
+        session_id: session.id,
+        reused: None,
+        rotated: true,
+    })
+}
+
 /// Continues the session that a refresh token belongs to.
 pub async fn refresh(state: &AppState, presented: &str, origin: &Origin) -> Result<Granted> {
     if presented.len() < REFRESH_TOKEN_CHARS {
@@ -96,6 +125,7 @@ async fn exchange(state: &AppState, presented: &str, origin: &Origin) -> Result<
     store::bound_lock_waits(&mut tx).await?;
     let (user, session) = owner(&mut tx, presented, now).await?;
     session.check(&state.config().sessions, now)?;
+    check_low_aal(state, &mut tx, &session, now).await?;
     if state.config().sessions.single_per_user
         && let Some(since) = session.last_used()
         && store::sessions::has_newer(&mut tx, &session, since).await?
@@ -164,6 +194,27 @@ async fn owner(
         Error::bad_request(code::SESSION_NOT_FOUND, message)
     })?;
     Ok((user, session))
+}
+
+/// Fails when the user has a second factor and this session did without it for too long.
+async fn check_low_aal(
+    state: &AppState,
+    connection: &mut PgConnection,
+    session: &Session,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let (Some(limit), Some(created)) = (state.config().sessions.allow_low_aal, session.created_at)
+    else {
+        return Ok(());
+    };
+    if session.is_aal2() || now <= created + limit {
+        return Ok(());
+    }
+    let factors = store::factors::of_users(connection, &[session.user_id]).await?;
+    if factors.iter().any(Factor::is_verified) {
+        return Err(session::expired(" (Low AAL: User Needs MFA Verification)"));
+    }
+    Ok(())
 }
 
 async fn known(connection: &mut PgConnection, presented: &str) -> Result<RefreshToken> {

@@ -17,6 +17,7 @@ pub mod grant;
 pub mod hasher;
 pub mod identity;
 pub mod jwt;
+pub mod limits;
 pub mod mailer;
 pub mod mails;
 pub mod one_time;
@@ -28,6 +29,7 @@ pub mod request;
 pub mod routes;
 pub mod session;
 pub mod store;
+pub mod totp;
 pub mod user;
 pub mod verification;
 pub mod wire;
@@ -47,7 +49,8 @@ use time::OffsetDateTime;
 
 pub use crate::{config::Config, error::Error};
 use crate::{
-    error::Result, hasher::Hasher, jwt::Keys, mailer::Mailer, redirect::Destinations, store::Store,
+    error::Result, hasher::Hasher, jwt::Keys, limits::Limits, mailer::Mailer,
+    redirect::Destinations, store::Store,
 };
 
 /// The authentication service.
@@ -65,6 +68,7 @@ struct Inner {
     keys: Keys,
     hasher: Hasher,
     mailer: Mailer,
+    limits: Limits,
     destinations: Destinations,
     clock: Clock,
 }
@@ -77,6 +81,7 @@ impl AppState {
             keys: Keys::new(&config.jwt),
             hasher: Hasher::new(&config.password)?,
             mailer: Mailer::new(&config)?,
+            limits: Limits::new(config.limits.clone()),
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
             clock,
             config,
@@ -106,6 +111,11 @@ impl AppState {
     /// The way mails leave.
     pub fn mailer(&self) -> &Mailer {
         &self.0.mailer
+    }
+
+    /// How often something may be tried.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// The places that links may lead to.

@@ -172,8 +172,17 @@ pub async fn email_change(
     Ok(mails)
 }
 
-/// Fails when the last mail of the kind went out a moment ago.
+/// Fails when the last mail of the kind went out a moment ago, or too many mails altogether.
 pub fn check_frequency(state: &AppState, last: Option<OffsetDateTime>) -> Result<()> {
+    check_interval(state, last)?;
+    let mailer = &state.config().mailer;
+    if mailer.email_url.is_some() && !mailer.autoconfirm {
+        state.limits().check_mail(state.now())?;
+    }
+    Ok(())
+}
+
+fn check_interval(state: &AppState, last: Option<OffsetDateTime>) -> Result<()> {
     let Some(last) = last else { return Ok(()) };
     let wait = last + state.config().mailer.max_frequency - state.now();
     if wait <= Duration::ZERO {

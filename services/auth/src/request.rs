@@ -5,11 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use bytes::Bytes;
 use common::server::PeerAddr;
-use http::{
-    HeaderMap, StatusCode,
-    header::{CONTENT_TYPE, USER_AGENT},
-    request::Parts,
-};
+use http::{HeaderMap, StatusCode, header::USER_AGENT, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -38,6 +34,10 @@ pub struct Params(BTreeMap<String, String>);
 /// The user a path names.
 #[derive(Clone, Copy, Debug)]
 pub struct UserId(pub Uuid);
+
+/// The factor a path names.
+#[derive(Clone, Copy, Debug)]
+pub struct FactorId(pub Uuid);
 
 /// Who sent the request, and with what wishes.
 #[derive(Clone, Debug, Default)]
@@ -115,12 +115,15 @@ impl<S: Send + Sync> FromRequestParts<S> for UserId {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let params = RawPathParams::from_request_parts(parts, state).await;
-        let text = params.as_ref().ok().and_then(|params| {
-            let mut named = params.iter().filter(|(name, _)| *name == "user_id");
-            named.next().map(|(_, value)| value)
-        });
-        path_id(text.unwrap_or_default(), "user_id").map(Self)
+        path_id(parts, state, "user_id").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FactorId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        path_id(parts, state, "factor_id").await.map(Self)
     }
 }
 
@@ -140,16 +143,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
     }
 }
 
-/// A path parameter that must be a UUID; `name` is what the refusal calls it.
-pub fn path_id(text: &str, name: &str) -> Result<Uuid> {
-    Uuid::try_parse(text)
+/// A path parameter that must be a UUID.
+async fn path_id<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<Uuid> {
+    let params = RawPathParams::from_request_parts(parts, state).await;
+    let text = params.as_ref().ok().and_then(|params| {
+        let mut named = params.iter().filter(|(known, _)| *known == name);
+        named.next().map(|(_, value)| value)
+    });
+    Uuid::try_parse(text.unwrap_or_default())
         .map_err(|_| Error::not_found(code::VALIDATION_FAILED, format!("{name} must be an UUID")))
-}
-
-/// Whether the body is a form rather than JSON.
-pub fn is_form(headers: &HeaderMap) -> bool {
-    text(headers, CONTENT_TYPE.as_str())
-        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 /// Reads a value from JSON text.

@@ -2,6 +2,7 @@
 
 pub mod admin_audit;
 pub mod admin_users;
+pub mod factors;
 pub mod health;
 pub mod invitations;
 pub mod logout;
@@ -14,7 +15,7 @@ pub mod verify;
 
 use axum::{
     Router, middleware,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use utoipa::{
     Modify, OpenApi,
@@ -41,6 +42,10 @@ pub fn router(state: AppState) -> Router {
         .route("/invite", post(invitations::invite))
         .route("/admin/generate_link", post(invitations::generate_link))
         .route("/admin/audit", get(admin_audit::list))
+        .route("/factors", post(factors::enroll))
+        .route("/factors/{factor_id}", delete(factors::unenroll))
+        .route("/factors/{factor_id}/challenge", post(factors::challenge))
+        .route("/factors/{factor_id}/verify", post(factors::verify))
         .route("/logout", post(logout::log_out))
         .route(
             "/admin/users",
@@ -83,6 +88,10 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         invitations::invite,
         invitations::generate_link,
         admin_audit::list,
+        factors::enroll,
+        factors::unenroll,
+        factors::challenge,
+        factors::verify,
         logout::log_out,
         admin_users::list,
         admin_users::create,

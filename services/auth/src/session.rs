@@ -83,6 +83,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a second factor was given.
+    pub fn is_aal2(&self) -> bool {
+        self.aal.as_deref().is_some_and(|aal| aal >= "aal2")
+    }
+
     /// When the session was last used.
     pub fn last_used(&self) -> Option<OffsetDateTime> {
         self.refreshed_at.or(self.created_at)
@@ -187,6 +192,7 @@ mod tests {
             reuse_interval: Duration::ZERO,
             timebox,
             inactivity_timeout,
+            allow_low_aal: None,
             single_per_user: false,
         };
         let check = |timebox, inactivity| {

@@ -9,7 +9,7 @@ use std::{
 use common::{
     context::RequestContext,
     spans,
-    telemetry::{HTTP_DURATION, HTTP_REQUESTS},
+    telemetry::{self, HTTP_DURATION, HTTP_REQUESTS, RequestLine},
 };
 use http::{Method, StatusCode};
 use metrics::{Counter, Histogram};
@@ -81,19 +81,16 @@ impl Meters {
         if let Some(upstream) = entry.upstream {
             self.upstream.record(upstream.as_secs_f64());
         }
-        tracing::info!(
-            service = "gateway",
-            version = env!("CARGO_PKG_VERSION"),
-            request_id = entry.context.id(),
-            trace_id = entry.context.trace().id_hex(),
-            method = kind.method,
-            route = &*self.template,
-            status = kind.status,
-            consumer = entry.consumer.1,
-            duration_ms = milliseconds(entry.duration),
-            upstream_ms = entry.upstream.map(milliseconds),
-            "request"
-        );
+        telemetry::log_request(&RequestLine {
+            service: "gateway",
+            context: entry.context,
+            method: kind.method,
+            route: &self.template,
+            status: kind.status,
+            duration: entry.duration,
+            consumer: Some(entry.consumer.1),
+            upstream: entry.upstream,
+        });
         spans::record(
             "gateway",
             entry.context,
@@ -127,10 +124,6 @@ impl Meters {
 
 fn label(key: &'static str, value: &'static str) -> metrics::Label {
     metrics::Label::from_static_parts(key, value)
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }
 
 /// The method as a label from a closed set, whatever a client sends.

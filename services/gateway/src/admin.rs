@@ -18,13 +18,20 @@ use common::{
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 
-use crate::{reload::Reloader, routes::Route, upstream::Upstream};
+use crate::{connection::Counts, reload::Reloader, routes::Route, upstream::Upstream};
 
 #[derive(Clone)]
 struct Admin {
     reloader: Arc<Reloader>,
     health: Health,
     lifecycle: Lifecycle,
+    connections: Counts,
+}
+
+#[derive(Serialize)]
+struct ConnectionsView {
+    open: usize,
+    idle: usize,
 }
 
 #[derive(Serialize)]
@@ -66,7 +73,11 @@ struct AddressView {
 }
 
 /// The admin API's routes.
-pub(crate) fn router(reloader: Arc<Reloader>, lifecycle: &Lifecycle) -> Router {
+pub(crate) fn router(
+    reloader: Arc<Reloader>,
+    connections: Counts,
+    lifecycle: &Lifecycle,
+) -> Router {
     let watched = Arc::clone(&reloader);
     let health = Health::new().prefer("upstreams", move || {
         let failing = failing_upstreams(&watched);
@@ -81,11 +92,13 @@ pub(crate) fn router(reloader: Arc<Reloader>, lifecycle: &Lifecycle) -> Router {
         reloader,
         health,
         lifecycle: lifecycle.clone(),
+        connections,
     };
     Router::new()
         .route("/routes", get(routes))
         .route("/consumers", get(consumers))
         .route("/upstreams", get(upstreams))
+        .route("/connections", get(connections_now))
         .route("/reload", post(reload))
         .route("/health", get(ready))
         .route("/health/live", get(live))
@@ -145,6 +158,13 @@ async fn upstreams(State(admin): State<Admin>) -> Success<Vec<UpstreamView>> {
             .collect(),
     };
     Success::ok(admin.reloader.upstreams().iter().map(view).collect())
+}
+
+async fn connections_now(State(admin): State<Admin>) -> Success<ConnectionsView> {
+    Success::ok(ConnectionsView {
+        open: admin.connections.open(),
+        idle: admin.connections.idle(),
+    })
 }
 
 async fn reload(State(admin): State<Admin>) -> Result<Success<&'static str>, ApiError> {

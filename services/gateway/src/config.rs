@@ -29,6 +29,8 @@ pub struct Config {
     pub(crate) admin: Option<SocketAddr>,
     /// What a client's connection may cost.
     pub(crate) connections: ConnectionLimits,
+    /// Threads that serve clients.
+    pub(crate) workers: usize,
     /// `Strict-Transport-Security`, when it is to be sent.
     pub(crate) hsts: Option<HeaderValue>,
     pub(crate) cors: Cors,
@@ -60,6 +62,7 @@ impl FromEnv for Config {
             previous_service_role_key: previous(env, "SERVICE_ROLE_KEY_PREVIOUS", MIN_SECRET_BYTES),
             admin: admin_address(env),
             connections: connection_limits(env),
+            workers: workers(env),
             hsts: hsts(env),
             cors: list(env, "GATEWAY_CORS_ORIGINS", Cors::new),
             proxies: list(env, "GATEWAY_TRUSTED_PROXIES", TrustedProxies::new),
@@ -188,6 +191,12 @@ fn connection_limits(env: &mut Env) -> ConnectionLimits {
             .clamp(8 * 1024, 1024 * 1024),
         ..defaults
     }
+}
+
+/// As many threads as there are processors, unless told otherwise.
+fn workers(env: &mut Env) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    env.parse("GATEWAY_WORKERS", processors)
 }
 
 /// Browsers are told to insist on TLS only where the operator says that there is TLS.

@@ -16,7 +16,7 @@ use common::{
 use tokio::net::TcpListener;
 
 pub use self::config::Config;
-use self::{proxy::Proxy, reload::Reloader, tokens::Minter};
+use self::{connection::Connections, reload::Reloader, tokens::Minter, workers::Workers};
 
 mod access;
 mod admin;
@@ -24,6 +24,7 @@ mod admission;
 mod body;
 mod client_address;
 mod config;
+mod connection;
 mod cors;
 mod headers;
 mod keys;
@@ -38,6 +39,7 @@ mod routes;
 mod tokens;
 mod tunnel;
 mod upstream;
+mod workers;
 
 /// The gateway, as something to launch.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl Launch for Gateway {
             Some(address) => Some(TcpListener::bind(address).await?),
             None => None,
         };
-        serve(config, listener, admin, lifecycle);
+        serve(config, listener, admin, lifecycle)?;
         Ok(())
     }
 }
@@ -68,43 +70,39 @@ pub fn serve(
     listener: TcpListener,
     admin: Option<TcpListener>,
     lifecycle: &Lifecycle,
-) {
+) -> std::io::Result<()> {
+    let workers = Workers::start(config.workers)?;
     let minter = Minter::new(&config.jwt_secret, Clock::system(), lifecycle.clone());
-    let connections = config.connections.clone();
+    let limits = config.connections.clone();
     let reloader = Arc::new(Reloader::new(config, minter, lifecycle));
-    let door = serve_clients(
-        listener,
-        Arc::clone(reloader.proxy()),
-        connections,
-        lifecycle.clone(),
-    );
+    let proxy = Arc::clone(reloader.proxy());
+    let connections = Connections::new(proxy, &limits, lifecycle.clone());
+    let counts = connections.counts();
+    let door = serve_clients(listener, connections, workers, lifecycle.clone());
     lifecycle.spawn("gateway", door);
     lifecycle.spawn_until_stop("reload", reload::on_hangup(Arc::clone(&reloader)));
     if let Some(admin) = admin {
-        let router = admin::router(reloader, lifecycle);
+        let router = admin::router(reloader, counts, lifecycle);
         let limits = ConnectionLimits::default();
         let serving = server::serve(admin, router, limits, lifecycle.clone());
         lifecycle.spawn("admin", serving);
     }
+    Ok(())
 }
 
 async fn serve_clients(
     listener: TcpListener,
-    proxy: Arc<Proxy>,
-    limits: ConnectionLimits,
+    connections: Connections,
+    workers: Workers,
     lifecycle: Lifecycle,
 ) {
-    let builder = server::connection_builder(&limits);
     server::accept(listener, &lifecycle, |socket, peer, watcher| {
-        let builder = builder.clone();
-        let proxy = Arc::clone(&proxy);
-        async move {
-            let service = hyper::service::service_fn(move |request| {
-                let answer = Arc::clone(&proxy).answer(request, peer);
-                async move { Ok(answer.await) }
-            });
-            server::serve_connection(&builder, socket, service, watcher).await;
-        }
+        let connections = connections.clone();
+        workers.serve(socket, move |socket| async move {
+            connections.serve(socket, peer).await;
+            // The end of the connection is what a drain waits for.
+            drop(watcher);
+        })
     })
     .await;
 }

@@ -10,7 +10,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version,
     header::AUTHORIZATION, uri::PathAndQuery,
 };
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper::body::Incoming;
 use url::form_urlencoded;
 
 use crate::{
@@ -57,11 +57,10 @@ pub(crate) async fn send(
 ) -> Result<Response<ResponseBody>, Refusal> {
     let (route, is_handshake) = (departure.route, departure.is_handshake);
     let patience = route.patience();
-    let (mut request, client) = prepare(departure, request, exchange)?;
+    let request = prepare(departure, request, exchange)?;
     let asked = Instant::now();
-    let outcome = if is_handshake && let Some(client) = client {
-        *request.version_mut() = Version::HTTP_11;
-        tunnel::open(request, client, route, lifecycle).await
+    let outcome = if is_handshake {
+        tunnel::open(request, route, lifecycle).await
     } else {
         route.upstream.send(request, patience).await.map(|answer| {
             let (mut parts, body) = answer.response.into_parts();
@@ -83,7 +82,7 @@ fn prepare(
     departure: Departure<'_>,
     request: Request<Incoming>,
     exchange: &Exchange,
-) -> Result<(Request<RequestBody>, Option<OnUpgrade>), Refusal> {
+) -> Result<Request<RequestBody>, Refusal> {
     let Departure {
         route,
         client,
@@ -91,7 +90,7 @@ fn prepare(
         ..
     } = departure;
     let (mut parts, body) = request.into_parts();
-    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    parts.extensions.clear();
     let asked_host = match parts.uri.authority() {
         Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
         None => found.host,
@@ -120,7 +119,7 @@ fn prepare(
         parts.headers.insert(AUTHORIZATION, authorization);
     }
     let body = RequestBody::new(body, route.max_body_bytes);
-    Ok((Request::from_parts(parts, body), upgrade))
+    Ok(Request::from_parts(parts, body))
 }
 
 /// Splits a key off a query: what is left, and the key.

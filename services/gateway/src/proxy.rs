@@ -96,7 +96,7 @@ impl Proxy {
 
     /// Answers one request.
     pub(crate) async fn answer(
-        self: Arc<Self>,
+        &self,
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Response<ResponseBody> {

@@ -9,6 +9,7 @@ use http::{
 };
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     body::{RequestBody, ResponseBody},
@@ -24,8 +25,15 @@ const UPGRADE_TOKEN: HeaderValue = HeaderValue::from_static("upgrade");
 /// Buffer of one direction of one tunnel.
 const BUFFER_BYTES: usize = 4096;
 
+/// Time the upstream's side has to change protocols once it agreed.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Length of a `Sec-WebSocket-Key`: 16 bytes in Base64.
 const KEY_CHARS: usize = 24;
+
+/// Goes with a response that opens a tunnel: the upstream's side of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Agreed(pub(crate) Option<OnUpgrade>);
 
 /// Whether the request is a WebSocket handshake on a route that has them. Other upgrades are not
 /// passed on: the request goes its way without.
@@ -55,10 +63,10 @@ pub(crate) fn is_wanted(
     }
 }
 
-/// Performs the handshake with the upstream, and connects the two sides when it agrees.
+/// Performs the handshake with the upstream; when it agrees, the response says so to the client's
+/// connection, which then calls [`carry`].
 pub(crate) async fn open(
     mut request: Request<RequestBody>,
-    client: OnUpgrade,
     route: &Route,
     lifecycle: &Lifecycle,
 ) -> Result<Response<ResponseBody>, Failure> {
@@ -88,23 +96,24 @@ pub(crate) async fn open(
         return Ok(Response::from_parts(parts, body));
     }
     let upstream = hyper::upgrade::on(&mut response);
-    lifecycle.spawn_until_stop("tunnel", carry(client, upstream));
     let (mut parts, _) = response.into_parts();
     clean_response(&mut parts.headers);
     parts.headers.insert(CONNECTION, UPGRADE_TOKEN);
     parts.headers.insert(UPGRADE, WEBSOCKET);
+    parts.extensions.insert(Agreed(Some(upstream)));
     Ok(Response::from_parts(parts, ResponseBody::EMPTY))
 }
 
-/// Carries bytes until both sides are done or one breaks.
-async fn carry(client: OnUpgrade, upstream: OnUpgrade) {
-    let limit = Duration::from_secs(10);
-    let both = async { tokio::try_join!(client, upstream) };
-    let Ok(Ok((client, upstream))) = tokio::time::timeout(limit, both).await else {
+/// Carries bytes between `client` and `upstream` until both are done or one breaks.
+pub(crate) async fn carry<S>(mut client: S, upstream: OnUpgrade)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Ok(Ok(upstream)) = tokio::time::timeout(UPGRADE_TIMEOUT, upstream).await else {
         tracing::debug!("a tunnel was agreed on but not opened");
         return;
     };
-    let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+    let mut upstream = TokioIo::new(upstream);
     let carried = tokio::io::copy_bidirectional_with_sizes(
         &mut client,
         &mut upstream,

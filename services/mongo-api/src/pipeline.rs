@@ -2,6 +2,11 @@
 //!
 //! No stage here reads another collection, writes, or runs code. The scope of the caller is the
 //! first stage, put there by the store, so that nothing later can see more.
+//!
+//! MongoDB looks at the time between documents, not within one. So the work on one document must
+//! be bounded too: an expression can only add up what is there, and after every stage that makes
+//! new values the document's size is taken, which fails beyond MongoDB's limit for a document.
+//! Without that, a value doubled thirty times would keep a thread busy for hours.
 
 mod expression;
 
@@ -33,11 +38,15 @@ struct Compiler {
 
 impl Compiler {
     fn pipeline(&mut self, stages: &[Bson], facets: bool) -> Result<Vec<Document>, Error> {
-        let compile = |stage: &Bson| match stage {
-            Bson::Document(stage) => self.stage(stage, facets),
-            _ => Err(invalid("a stage is an object")),
-        };
-        stages.iter().map(compile).collect()
+        let mut compiled = Vec::with_capacity(stages.len());
+        for stage in stages {
+            let stage = document("a pipeline", stage)?;
+            compiled.push(self.stage(stage, facets)?);
+            if stage.keys().any(|name| makes_values(name)) {
+                compiled.push(size_check());
+            }
+        }
+        Ok(compiled)
     }
 
     fn stage(&mut self, stage: &Document, facets: bool) -> Result<Document, Error> {
@@ -113,10 +122,23 @@ impl Compiler {
     }
 }
 
+/// Whether a stage computes something that may be larger than what it was given.
+fn makes_values(stage: &str) -> bool {
+    !matches!(
+        stage,
+        "$match" | "$sort" | "$limit" | "$skip" | "$count" | "$unset" | "$unwind" | "$sample"
+    )
+}
+
+/// Fails for a document that is larger than MongoDB stores, and lets every other through.
+fn size_check() -> Document {
+    doc! { "$match": { "$expr": { "$gt": [{ "$bsonSize": "$$ROOT" }, 0] } } }
+}
+
 fn document<'a>(stage: &str, argument: &'a Bson) -> Result<&'a Document, Error> {
     argument
         .as_document()
-        .ok_or_else(|| invalid(format!("{stage} takes an object")))
+        .ok_or_else(|| invalid(format!("{stage} takes objects")))
 }
 
 fn sort(keys: &Document) -> Result<Bson, Error> {
@@ -204,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_stages_pass_unchanged() {
+    fn allowed_stages_pass_unchanged_but_for_size_checks() {
         let stages = vec![
             doc! { "$match": { "a": { "$gt": 1 } } },
             doc! { "$unwind": { "path": "$tags", "preserveNullAndEmptyArrays": true } },
@@ -220,7 +242,17 @@ mod tests {
             doc! { "$sortByCount": "$a" },
             doc! { "$unset": ["a", "b.c"] },
         ];
-        assert_eq!(compiled(stages.clone()).unwrap(), stages);
+        let mut compiled = compiled(stages.clone()).unwrap();
+        compiled.retain(|stage| *stage != size_check());
+        assert_eq!(compiled, stages);
+    }
+
+    #[test]
+    fn the_size_is_taken_after_every_stage_that_makes_values() {
+        let stages = vec![doc! { "$limit": 1 }, doc! { "$set": { "a": ["$a", "$a"] } }];
+        let compiled = compiled(stages).unwrap();
+        assert_eq!(compiled.len(), 3);
+        assert_eq!(compiled.last(), Some(&size_check()));
     }
 
     #[test]

@@ -98,6 +98,6 @@ impl Service for SqlRest {
     }
 
     fn contract() -> utoipa::openapi::OpenApi {
-        utoipa::openapi::OpenApi::default()
+        contract::contract()
     }
 }

@@ -9,6 +9,7 @@ mod read;
 mod relate;
 mod said;
 mod scope;
+mod spread;
 pub mod write;
 
 use crate::{
@@ -134,6 +135,7 @@ impl QueryPlan {
             alias: root_alias(&name.name),
             scope: Scope::of_relation(catalog, &name, &name.name),
             depth: 0,
+            is_spread: false,
         };
         let mut node = reader.node(
             place,
@@ -174,6 +176,7 @@ impl QueryPlan {
             alias: root_alias(&name.name),
             scope: scope.after_source(),
             depth: 0,
+            is_spread: false,
         };
         let node = reader.node(
             place,
@@ -226,6 +229,7 @@ impl QueryPlan {
             alias: root_alias(&row_of.name),
             scope: scope.after_source(),
             depth: 0,
+            is_spread: false,
         };
         let mut node = reader.node(
             place,

@@ -15,6 +15,7 @@ use crate::{
     address,
     audit::{self, Action, Actor},
     error::{Error, Result, code},
+    limits::Limit,
     mails::{self, Mail, Purpose, Return},
     pkce::{Challenge, ChallengeInput},
     redirect::ReturnTo,
@@ -84,6 +85,7 @@ pub async fn otp(
     ReturnTo(redirect_to): ReturnTo,
     Body(input): Body<OtpRequest>,
 ) -> Result<Json<Value>> {
+    state.limits().check(Limit::Otp, origin.ip, state.now())?;
     match (input.email.is_empty(), input.phone.is_empty()) {
         (false, false) => Err(Error::invalid(
             "Only an email address or phone number should be provided",
@@ -113,6 +115,7 @@ pub async fn magic_link(
     ReturnTo(redirect_to): ReturnTo,
     Body(input): Body<OtpRequest>,
 ) -> Result<Json<Value>> {
+    state.limits().check(Limit::Otp, origin.ip, state.now())?;
     if input.email.is_empty() {
         return Err(Error::unprocessable(
             code::VALIDATION_FAILED,
@@ -135,6 +138,9 @@ pub async fn recover(
     ReturnTo(redirect_to): ReturnTo,
     Body(input): Body<RecoveryRequest>,
 ) -> Result<Json<Value>> {
+    state
+        .limits()
+        .check(Limit::Recover, origin.ip, state.now())?;
     if input.email.is_empty() {
         return Err(Error::invalid("Password recovery requires an email"));
     }
@@ -178,6 +184,9 @@ pub async fn resend(
     ReturnTo(redirect_to): ReturnTo,
     Body(input): Body<ResendRequest>,
 ) -> Result<Json<Value>> {
+    state
+        .limits()
+        .check(Limit::Resend, origin.ip, state.now())?;
     input.validate()?;
     if input.email.is_empty() {
         return Err(Error::bad_request(

@@ -19,6 +19,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, Tokens},
+    limits::Limit,
     mails::{self, Purpose},
     pkce::{Challenge, ChallengeInput},
     redirect::ReturnTo,
@@ -85,6 +86,12 @@ pub async fn sign_up(
             "Anonymous sign-ins are disabled",
         ));
     }
+    let limit = if anonymous {
+        Limit::Anonymous
+    } else {
+        Limit::SignUp
+    };
+    state.limits().check(limit, origin.ip, state.now())?;
     if state.config().disable_signup {
         let message = "Signups not allowed for this instance";
         return Err(Error::unprocessable(code::SIGNUP_DISABLED, message));

@@ -16,6 +16,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, Granted, Tokens},
+    limits::Limit,
     password::Verdict,
     pkce,
     request::{Body, Origin, Params},
@@ -65,6 +66,7 @@ pub async fn token(
     params: Params,
     request: Request,
 ) -> Result<Response> {
+    state.limits().check(Limit::Token, origin.ip, state.now())?;
     match params.get("grant_type").unwrap_or_default() {
         "password" => {
             let Body(input) = Body::from_request(request, &state).await?;
@@ -90,6 +92,9 @@ pub async fn token(
 async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) -> Result<Granted> {
     let contact = input.contact(state)?;
     let password = input.password.unwrap_or_default();
+    state
+        .limits()
+        .check_account(Limit::Token, contact.address(), state.now())?;
     let audience = origin
         .audience
         .as_deref()

@@ -17,12 +17,15 @@ use crate::{
     audit::{self, Action, Actor},
     authentication::{SignedIn, is_admin},
     error::{Error, Result, code},
+    factor::Factor,
+    limits::Limit,
     mails::{self, Mail, Return},
     password::Verdict,
     pkce::ChallengeInput,
     redirect::ReturnTo,
     request::{Body, Origin},
     routes::passwordless::{back, begin_flow},
+    session::Session,
     store,
     user::{Members, User, UserView, merge},
     verification,
@@ -94,8 +97,12 @@ pub async fn update(
     ReturnTo(redirect_to): ReturnTo,
     Body(mut input): Body<UserUpdate>,
 ) -> Result<Json<UserView>> {
+    state
+        .limits()
+        .check(Limit::UpdateUser, origin.ip, state.now())?;
     input.normalize()?;
     input.check_allowed(&state, &signed_in)?;
+    check_second_factor(&state, &signed_in, &input).await?;
     let challenge = input.challenge.parse()?;
     check_current_password(&state, &signed_in, &input).await?;
     let hash = new_hash(&state, &signed_in.user, input.password.clone()).await?;
@@ -287,6 +294,25 @@ async fn new_hash(
     }
     state.config().password.requirements.check(&password)?;
     state.hasher().hash(password).await.map(Some)
+}
+
+/// Fails when the user has a second factor and wants to change how they sign in without it.
+async fn check_second_factor(state: &AppState, by: &SignedIn, input: &UserUpdate) -> Result<()> {
+    let is_aal2 = by.session.as_ref().is_some_and(Session::is_aal2);
+    let changes_nothing =
+        input.password.is_none() && input.email.is_empty() && input.phone.is_empty();
+    if is_aal2 || changes_nothing {
+        return Ok(());
+    }
+    let mut connection = state.store().connection().await?;
+    let factors = store::factors::of_users(&mut connection, &[by.user.id]).await?;
+    if factors.iter().any(Factor::is_verified) {
+        return Err(Error::unauthorized(
+            code::INSUFFICIENT_AAL,
+            "AAL2 session is required to update email or password when MFA is enabled.",
+        ));
+    }
+    Ok(())
 }
 
 /// Fails when the present password must be given and is not, or is wrong. Whoever came in because

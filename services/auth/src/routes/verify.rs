@@ -18,6 +18,7 @@ use crate::{
     AppState,
     error::{Error, Result, code},
     grant::Tokens,
+    limits::Limit,
     one_time, pkce,
     request::{Body, Origin, Params},
     verification::{self, Type, Verified},
@@ -56,6 +57,9 @@ pub async fn follow(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response> {
+    state
+        .limits()
+        .check(Limit::Verify, origin.ip, state.now())?;
     let Some(kind) = params.get("type") else {
         return Err(Error::invalid("Verify requires a verification type"));
     };
@@ -94,7 +98,16 @@ pub async fn verify(
     origin: Origin,
     Body(input): Body<Verification>,
 ) -> Result<Response> {
+    state
+        .limits()
+        .check(Limit::Verify, origin.ip, state.now())?;
     let (verification, hashes) = input.parse()?;
+    if !input.email.is_empty() {
+        // A code has few digits: wherever the guesses come from, they count for its address.
+        state
+            .limits()
+            .check_account(Limit::Verify, &input.email, state.now())?;
+    }
     let by_hash = !input.token_hash.is_empty();
     match verification::verify(&state, verification, &hashes, false, &origin).await {
         Ok(Verified::Tokens(granted)) => Ok(granted.into_response()),

@@ -170,3 +170,54 @@ pub async fn delete_of_user(
         .await?;
     Ok(())
 }
+
+/// Raises a session to `aal2` and ends the user's sessions that have not got there.
+pub async fn raise(
+    connection: &mut PgConnection,
+    session: &Session,
+    factor: Uuid,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update auth.sessions set aal = 'aal2', factor_id = $2, updated_at = $3 where id = $1",
+    )
+    .bind(session.id)
+    .bind(factor)
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "delete from auth.sessions \
+         where user_id = $1 and id <> $2 and coalesce(aal, 'aal1') < 'aal2'",
+    )
+    .bind(session.user_id)
+    .bind(session.id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes back what sessions gained by a factor.
+pub async fn lower(
+    connection: &mut PgConnection,
+    factor: Uuid,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "delete from auth.mfa_amr_claims c using auth.sessions s \
+         where c.session_id = s.id and s.factor_id = $1 \
+           and c.authentication_method in ('totp', 'mfa/phone', 'mfa/webauthn')",
+    )
+    .bind(factor)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update auth.sessions set aal = 'aal1', factor_id = null, updated_at = $2 \
+         where factor_id = $1",
+    )
+    .bind(factor)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

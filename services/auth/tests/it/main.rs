@@ -1,10 +1,16 @@
 //! auth on a real PostgreSQL.
 mod admin;
+mod changes;
+mod factors;
+mod invitations;
 mod logout;
-mod mail;
+mod mailed;
+mod passwordless;
+mod pkce;
 mod refresh;
 mod rules;
 mod signup;
 mod support;
 mod token;
 mod user;
+mod verify;

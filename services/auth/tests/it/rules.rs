@@ -1,8 +1,9 @@
 //! What holds for every request.
 
-use axum::http::StatusCode;
-use common::service::Service;
+use axum::{Extension, http::StatusCode};
+use common::{server::PeerAddr, service::Service};
 use serde_json::json;
+use testkit::Client;
 
 use crate::support::{EMAIL, autoconfirming, refused, with};
 
@@ -131,6 +132,10 @@ fn the_contract_has_every_route() {
         "/admin/generate_link",
         "/admin/users",
         "/admin/users/{user_id}",
+        "/factors",
+        "/factors/{factor_id}",
+        "/factors/{factor_id}/challenge",
+        "/factors/{factor_id}/verify",
         "/health",
         "/invite",
         "/logout",
@@ -146,4 +151,58 @@ fn the_contract_has_every_route() {
         "/verify",
     ];
     assert_eq!(paths, expected);
+}
+
+#[tokio::test]
+async fn a_client_may_try_so_often_whatever_it_says_about_itself() {
+    let service = with([
+        ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
+        ("GOTRUE_RATE_LIMIT_TOKEN_REFRESH", "2"),
+    ])
+    .await;
+    let body = json!({"refresh_token": "aaaaaaaaaaaa"});
+    let peer = PeerAddr("198.51.100.7:4000".parse().expect("an address"));
+    let client = Client::new(service.router.clone().layer(Extension(peer)));
+    let attempt = async |claimed: &str| {
+        let path = "/token?grant_type=refresh_token";
+        let request = client
+            .post(path)
+            .header("x-forwarded-for", claimed)
+            .json(&body);
+        request.send().await.status.as_u16()
+    };
+    assert_eq!(attempt("1.1.1.1").await, 400);
+    assert_eq!(attempt("2.2.2.2").await, 400);
+    assert_eq!(attempt("3.3.3.3").await, 429);
+    service.pass(time::Duration::minutes(5));
+    assert_eq!(attempt("4.4.4.4").await, 400);
+}
+
+#[tokio::test]
+async fn guesses_at_one_account_are_limited_wherever_they_come_from() {
+    let service = with([
+        ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
+        ("AUTH_RATE_LIMIT_ACCOUNT", "3/5m"),
+    ])
+    .await;
+    service.signed_up(EMAIL).await;
+    for _ in 0..3 {
+        service
+            .sign_in(EMAIL, "a wrong guess")
+            .await
+            .expect(StatusCode::BAD_REQUEST);
+    }
+    let body = json!({"email": EMAIL, "password": crate::support::PASSWORD});
+    let request = || {
+        service
+            .client
+            .post("/token?grant_type=password")
+            .json(&body)
+    };
+    let message = "Request rate limit reached";
+    refused(request, 429, "over_request_rate_limit", message).await;
+    service
+        .sign_in("grace@example.com", "x")
+        .await
+        .expect(StatusCode::BAD_REQUEST);
 }

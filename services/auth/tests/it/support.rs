@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use auth::{AppState, Auth, Config, store::MIGRATOR};
-use axum::http::StatusCode;
+use axum::{Router, http::StatusCode};
 use common::{
     clock::Clock,
     config::{Env, load},
@@ -36,6 +36,7 @@ static ROLE: OnceCell<()> = OnceCell::const_new();
 /// A running service.
 pub(crate) struct Fixture {
     pub(crate) client: Client,
+    pub(crate) router: Router,
     pub(crate) database: Database,
     pub(crate) pool: PgPool,
     offset: Arc<AtomicI64>,
@@ -79,7 +80,8 @@ pub(crate) async fn with<'a>(settings: impl IntoIterator<Item = (&'a str, &'a st
     };
     let router = service::router::<Auth>(app, &Lifecycle::default()).expect("a router");
     Fixture {
-        client: Client::new(router),
+        client: Client::new(router.clone()),
+        router,
         database,
         pool,
         offset,
@@ -116,6 +118,11 @@ impl Fixture {
     pub(crate) fn pass(&self, time: Duration) {
         self.offset
             .fetch_add(time.whole_seconds(), Ordering::Relaxed);
+    }
+
+    /// The service's present moment.
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc() + Duration::seconds(self.offset.load(Ordering::Relaxed))
     }
 
     /// `POST path` with a body.

@@ -4,7 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -15,8 +15,9 @@ use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use crate::workers::{self, MAX_WORKERS};
 
-/// Connections kept for one address.
+/// Connections one worker keeps for one address.
 const MAX_IDLE: usize = 256;
 
 /// How long an unused connection is kept; shorter than services keep theirs.
@@ -30,7 +31,8 @@ const LONGEST_BAN: Duration = Duration::from_secs(10);
 pub(crate) struct Address {
     socket: SocketAddr,
     host: HeaderValue,
-    idle: Mutex<Vec<Idle>>,
+    /// By the worker that opened them.
+    idle: [Mutex<Vec<Idle>>; MAX_WORKERS],
     failures: AtomicU32,
     banned_until: ArcSwapOption<Instant>,
 }
@@ -46,7 +48,7 @@ impl Address {
         Self {
             socket,
             host,
-            idle: Mutex::default(),
+            idle: [const { Mutex::new(Vec::new()) }; MAX_WORKERS],
             failures: AtomicU32::new(0),
             banned_until: ArcSwapOption::empty(),
         }
@@ -77,7 +79,7 @@ impl Address {
 
     /// Connections waiting for a request.
     pub(crate) fn idle_connections(&self) -> usize {
-        self.idle().len()
+        self.idle.iter().map(|idle| lock(idle).len()).sum()
     }
 
     /// A kept connection that still stands.
@@ -86,7 +88,7 @@ impl Address {
             let Idle {
                 mut connection,
                 since,
-            } = self.idle().pop()?;
+            } = lock(self.own_idle()?).pop()?;
             if since.elapsed() < IDLE_FOR && connection.is_ready() {
                 return Some(connection);
             }
@@ -96,7 +98,8 @@ impl Address {
     /// Keeps a connection for the next request, if it is fit for one.
     pub(crate) fn keep(&self, mut connection: Box<Connection>) {
         if connection.is_ready() {
-            let mut idle = self.idle();
+            let Some(idle) = self.own_idle() else { return };
+            let mut idle = lock(idle);
             if idle.len() < MAX_IDLE {
                 let since = Instant::now();
                 idle.push(Idle { connection, since });
@@ -106,7 +109,9 @@ impl Address {
 
     /// Closes connections that were not needed for a while.
     pub(crate) fn drop_stale(&self) {
-        self.idle().retain(|idle| idle.since.elapsed() < IDLE_FOR);
+        for idle in &self.idle {
+            lock(idle).retain(|idle| idle.since.elapsed() < IDLE_FOR);
+        }
     }
 
     /// A new connection; the outcome is remembered.
@@ -132,13 +137,20 @@ impl Address {
         let ban = FIRST_BAN * 2_u32.pow(before.min(5));
         let until = Instant::now() + ban.min(LONGEST_BAN);
         self.banned_until.store(Some(until.into()));
-        self.idle().clear();
+        for idle in &self.idle {
+            lock(idle).clear();
+        }
         if before == 0 {
             tracing::warn!(address = %self.socket, %error, "upstream address fails");
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The connections of this worker.
+    fn own_idle(&self) -> Option<&Mutex<Vec<Idle>>> {
+        self.idle.get(workers::current())
     }
+}
+
+fn lock(idle: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -87,6 +87,7 @@ impl Setup {
             ("JWT_SECRET".to_owned(), SECRET.to_owned()),
             ("ANON_KEY".to_owned(), self.anon_key.clone()),
             ("SERVICE_ROLE_KEY".to_owned(), OPAQUE_SERVICE_KEY.to_owned()),
+            ("GATEWAY_WORKERS".to_owned(), "1".to_owned()),
         ];
         pairs.extend(self.variables);
         let config = load::<Config>(&mut Env::from_pairs(pairs)).unwrap();
@@ -94,7 +95,7 @@ impl Setup {
         let address = public.local_addr().unwrap();
         let admin_address = admin.local_addr().unwrap();
         let lifecycle = Lifecycle::default();
-        gateway::serve(config, public, Some(admin), &lifecycle);
+        gateway::serve(config, public, Some(admin), &lifecycle).unwrap();
         Gateway {
             address,
             admin: Client::at(&format!("http://{admin_address}")),

@@ -6,9 +6,12 @@ mod kit;
 
 mod admin;
 mod admission;
+mod connections;
+mod consumers;
 mod cors;
 mod failures;
 mod forwarding;
+mod http2;
 mod limits;
 mod paths;
 mod protocol;

@@ -1,7 +1,8 @@
 //! Expressions inside a pipeline: an allow-list of operators and of variables.
 //!
-//! Operators that run code, read settings of the server, or can make a value grow without bound
-//! (`$reduce`, `$range`, `$concatArrays`, `$replaceAll`, …) are not in the list.
+//! Operators that run code or read settings of the server are not in the list, nor are those whose
+//! work on one document is more than the sum of its parts (`$reduce`, `$range`, `$let`,
+//! `$replaceAll`, …). `$map` and `$filter` are: they may look at one element at a time.
 
 use mongodb::bson::{Bson, Document};
 
@@ -10,11 +11,8 @@ use crate::{Error, filter, path};
 /// Variables of MongoDB that hold nothing but the caller's documents and the time.
 const VARIABLES: [&str; 4] = ["ROOT", "CURRENT", "NOW", "REMOVE"];
 
-/// Most that `$concat` can multiply the length of a text by, over a whole pipeline.
-const MAX_GROWTH: usize = 64;
-
-/// Most operators in one pipeline.
-const MAX_OPERATORS: usize = 500;
+/// Most operators and references in one pipeline.
+const MAX_PARTS: usize = 500;
 
 /// Operators whose arguments are expressions.
 const OPERATORS: &str = " \
@@ -23,7 +21,7 @@ const OPERATORS: &str = " \
     $cmp $eq $gt $gte $lt $lte $ne $and $not $or $cond $ifNull $switch \
     $arrayElemAt $first $firstN $last $lastN $in $indexOfArray $isArray $reverseArray $size $slice \
     $maxN $minN $arrayToObject $objectToArray $mergeObjects \
-    $setDifference $setEquals $setIntersection $setIsSubset $setUnion $allElementsTrue \
+    $concatArrays $setDifference $setEquals $setIntersection $setIsSubset $setUnion $allElementsTrue \
     $anyElementTrue \
     $dateAdd $dateDiff $dateFromParts $dateFromString $dateSubtract $dateToParts $dateToString \
     $dateTrunc $dayOfMonth $dayOfWeek $dayOfYear $hour $isoDayOfWeek $isoWeek $isoWeekYear \
@@ -33,31 +31,24 @@ const OPERATORS: &str = " \
     $convert $isNumber $toBool $toDate $toDecimal $toDouble $toInt $toLong $toObjectId $toString \
     $type $binarySize $bsonSize \
     $sum $avg $min $max $push $addToSet $count $stdDevPop $stdDevSamp $top $topN $bottom $bottomN \
-    $filter $let $literal $regexMatch $regexFind ";
+    $filter $map $literal $regexMatch $regexFind ";
 
 /// Checks the expressions of one pipeline.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Expressions {
-    operators: usize,
-    growth: usize,
-    in_filter: bool,
-}
-
-impl Default for Expressions {
-    fn default() -> Self {
-        Self {
-            operators: 0,
-            growth: 1,
-            in_filter: false,
-        }
-    }
+    parts: usize,
+    /// Whether what is read is done for every element of an array.
+    in_element: bool,
 }
 
 impl Expressions {
     /// Accepts an expression made of listed operators, fields and plain values.
     pub(super) fn check(&mut self, expression: &Bson) -> Result<(), Error> {
         match expression {
-            Bson::String(text) => text.strip_prefix('$').map_or(Ok(()), reference),
+            Bson::String(text) => match text.strip_prefix('$') {
+                Some(rest) => self.reference(rest),
+                None => Ok(()),
+            },
             Bson::Array(items) => items.iter().try_for_each(|item| self.check(item)),
             Bson::Document(document) => match document.keys().find(|key| key.starts_with('$')) {
                 Some(operator) => self.operator(operator, document),
@@ -72,10 +63,7 @@ impl Expressions {
     }
 
     fn operator(&mut self, operator: &str, document: &Document) -> Result<(), Error> {
-        self.operators += 1;
-        if self.operators > MAX_OPERATORS {
-            return Err(Error::TooComplex("more than 500 operators"));
-        }
+        self.count()?;
         if !OPERATORS.contains(&format!(" {operator} ")) {
             return Err(Error::OperatorNotAllowed(operator.to_owned()));
         }
@@ -84,36 +72,60 @@ impl Expressions {
         };
         match operator {
             "$literal" => Ok(()),
-            "$concat" => self.concat(argument),
-            "$filter" => self.filter(argument),
+            "$map" | "$filter" => self.elements(operator, argument),
             "$regexMatch" | "$regexFind" => self.regex(operator, argument),
             // Named arguments are plain keys, as the fields of an object are.
             _ => self.check(argument),
         }
     }
 
-    fn concat(&mut self, argument: &Bson) -> Result<(), Error> {
-        let parts = argument.as_array().map_or(1, |parts| {
-            let is_constant = |part: &&Bson| part.as_str().is_some_and(|t| !t.starts_with('$'));
-            parts.len() - parts.iter().filter(is_constant).count()
-        });
-        self.growth = self.growth.saturating_mul(parts.max(1));
-        if self.growth > MAX_GROWTH || (self.in_filter && parts > 1) {
-            return Err(Error::TooComplex("$concat could make a text too long"));
+    /// Accepts what follows the first `$` of a reference: a path, or `$` and a variable.
+    fn reference(&mut self, rest: &str) -> Result<(), Error> {
+        self.count()?;
+        let variable = rest.strip_prefix('$');
+        path::check(variable.unwrap_or(rest))?;
+        let name = variable.map(path::root);
+        // A name that begins in lower case was defined by the pipeline itself: an element.
+        if name.is_some_and(|name| name.starts_with(|first: char| first.is_ascii_lowercase())) {
+            return Ok(());
         }
-        self.check(argument)
+        if self.in_element {
+            return Err(Error::TooComplex(
+                "per element, only the element can be used",
+            ));
+        }
+        match name {
+            Some(name) if !VARIABLES.contains(&name) => {
+                Err(Error::OperatorNotAllowed(format!("$${name}")))
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// One filter inside another would look at every pair of elements, without a pause in which
-    /// MongoDB could notice that time is up.
-    fn filter(&mut self, argument: &Bson) -> Result<(), Error> {
-        if self.in_filter {
-            return Err(Error::TooComplex("$filter inside $filter"));
+    /// One array inside another, or the whole document for every element, would be work that
+    /// grows with the square of the document.
+    fn elements(&mut self, operator: &str, argument: &Bson) -> Result<(), Error> {
+        let Some(arguments) = argument.as_document() else {
+            return Err(invalid(format!("{operator} takes an object")));
+        };
+        if self.in_element {
+            return Err(Error::TooComplex("arrays inside arrays"));
         }
-        self.in_filter = true;
-        let checked = self.check(argument);
-        self.in_filter = false;
-        checked
+        for (name, value) in arguments {
+            self.in_element = name != "input";
+            let checked = self.check(value);
+            self.in_element = false;
+            checked?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self) -> Result<(), Error> {
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return Err(Error::TooComplex("more than 500 operators and references"));
+        }
+        Ok(())
     }
 
     fn regex(&mut self, operator: &str, argument: &Bson) -> Result<(), Error> {
@@ -133,21 +145,6 @@ impl Expressions {
             }
         }
         Ok(())
-    }
-}
-
-/// Accepts what follows the first `$` of a reference: a path, or `$` and a variable.
-fn reference(rest: &str) -> Result<(), Error> {
-    let Some(variable) = rest.strip_prefix('$') else {
-        return path::check(rest);
-    };
-    path::check(variable)?;
-    let name = path::root(variable);
-    // A name that begins in lower case was defined by the pipeline itself.
-    if name.starts_with(|first: char| first.is_ascii_lowercase()) || VARIABLES.contains(&name) {
-        Ok(())
-    } else {
-        Err(Error::OperatorNotAllowed(format!("$${name}")))
     }
 }
 
@@ -175,7 +172,8 @@ mod tests {
         for expression in [
             doc! { "$cond": { "if": { "$gt": ["$a", 1] }, "then": "x", "else": "$$REMOVE" } },
             doc! { "$switch": { "branches": [{ "case": true, "then": 1 }], "default": 2 } },
-            doc! { "$let": { "vars": { "x": "$a" }, "in": { "$add": ["$$x", 1] } } },
+            doc! { "$map": { "input": "$a", "in": { "$toUpper": "$$this" } } },
+            doc! { "$concatArrays": ["$a", "$b"] },
             doc! { "$filter": { "input": "$a", "as": "i", "cond": { "$gt": ["$$i.n", 1] } } },
             doc! { "$dateToString": { "date": "$$NOW", "format": "%Y" } },
             doc! { "$literal": "$$USER_ROLES" },
@@ -194,11 +192,10 @@ mod tests {
             "$where",
             "$getField",
             "$setField",
-            "$map",
+            "$let",
             "$reduce",
             "$range",
             "$zip",
-            "$concatArrays",
             "$replaceAll",
             "$meta",
             "$toHashedIndexKey",
@@ -225,14 +222,26 @@ mod tests {
     }
 
     #[test]
-    fn values_cannot_be_made_to_grow_without_bound() {
-        let mut expressions = Expressions::default();
-        let double = Bson::from(doc! { "$concat": ["$a", "$a"] });
-        let refused = (0..20).find_map(|_| expressions.check(&double).err());
-        assert_eq!(refused.unwrap().code(), "too_complex");
-        let inner = doc! { "$filter": { "input": "$b", "cond": true } };
-        let nested = doc! { "$filter": { "input": "$a", "cond": inner } };
-        assert_eq!(code(nested), "too_complex");
+    fn work_per_element_cannot_depend_on_the_rest_of_the_document() {
+        for per_element in [
+            Bson::from("$a"),
+            "$$ROOT".into(),
+            doc! { "$in": ["$$this", "$a"] }.into(),
+            doc! { "$filter": { "input": "$$this", "cond": true } }.into(),
+            doc! { "$map": { "input": "$$this", "in": 1 } }.into(),
+        ] {
+            for expression in [
+                doc! { "$map": { "input": "$a", "in": &per_element } },
+                doc! { "$filter": { "input": "$a", "cond": &per_element } },
+            ] {
+                assert_eq!(code(expression.clone()), "too_complex", "{expression}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_parts_is_bounded() {
+        assert_eq!(code(vec!["$a"; MAX_PARTS + 1]), "too_complex");
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl Dropped {
 #[utoipa::path(
     get,
     path = "/admin/collections",
+    operation_id = "list_collections",
     tag = "admin",
     security(("bearer" = [])),
     responses(
@@ -81,6 +82,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     post,
     path = "/admin/collections",
+    operation_id = "create_collection",
     tag = "admin",
     security(("bearer" = [])),
     request_body = NewCollection,
@@ -109,6 +111,7 @@ pub(crate) async fn create(
 #[utoipa::path(
     get,
     path = "/admin/collections/{name}",
+    operation_id = "get_collection",
     tag = "admin",
     security(("bearer" = [])),
     params(InCollection),
@@ -130,6 +133,7 @@ pub(crate) async fn get(
 #[utoipa::path(
     patch,
     path = "/admin/collections/{name}",
+    operation_id = "update_collection",
     tag = "admin",
     security(("bearer" = [])),
     params(InCollection),
@@ -153,6 +157,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     delete,
     path = "/admin/collections/{name}",
+    operation_id = "delete_collection",
     tag = "admin",
     security(("bearer" = [])),
     params(InCollection),

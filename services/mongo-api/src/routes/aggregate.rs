@@ -31,6 +31,7 @@ pub(crate) struct Aggregation {
 #[utoipa::path(
     post,
     path = "/collections/{name}/aggregate",
+    operation_id = "aggregate_documents",
     tag = "documents",
     security(("bearer" = [])),
     params(InCollection),

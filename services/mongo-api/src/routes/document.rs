@@ -25,6 +25,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/collections/{name}/documents/{id}",
+    operation_id = "get_document",
     tag = "documents",
     security(("bearer" = [])),
     params(OneDocument),
@@ -50,6 +51,7 @@ pub(crate) async fn get(
 #[utoipa::path(
     patch,
     path = "/collections/{name}/documents/{id}",
+    operation_id = "patch_document",
     tag = "documents",
     security(("bearer" = [])),
     params(OneDocument, ExpectedVersion),
@@ -79,6 +81,7 @@ pub(crate) async fn patch(
 #[utoipa::path(
     put,
     path = "/collections/{name}/documents/{id}",
+    operation_id = "replace_document",
     tag = "documents",
     security(("bearer" = [])),
     params(OneDocument, ExpectedVersion),
@@ -115,6 +118,7 @@ pub(crate) async fn replace(
 #[utoipa::path(
     delete,
     path = "/collections/{name}/documents/{id}",
+    operation_id = "delete_document",
     tag = "documents",
     security(("bearer" = [])),
     params(OneDocument, ExpectedVersion),

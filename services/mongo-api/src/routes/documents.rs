@@ -40,6 +40,7 @@ const MAX_FILTER_BYTES: usize = 16 * 1024;
 #[utoipa::path(
     post,
     path = "/collections/{name}/documents",
+    operation_id = "create_document",
     tag = "documents",
     security(("bearer" = [])),
     params(InCollection),
@@ -68,6 +69,7 @@ pub(crate) async fn create(
 #[utoipa::path(
     get,
     path = "/collections/{name}/documents",
+    operation_id = "list_documents",
     tag = "documents",
     security(("bearer" = [])),
     params(InCollection, ListQuery),

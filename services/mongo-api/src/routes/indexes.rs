@@ -27,6 +27,7 @@ pub(crate) struct Made {
 #[utoipa::path(
     get,
     path = "/admin/collections/{name}/indexes",
+    operation_id = "list_indexes",
     tag = "admin",
     security(("bearer" = [])),
     params(InCollection),
@@ -47,6 +48,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     post,
     path = "/admin/collections/{name}/indexes",
+    operation_id = "create_index",
     tag = "admin",
     security(("bearer" = [])),
     params(InCollection),
@@ -70,6 +72,7 @@ pub(crate) async fn create(
 #[utoipa::path(
     delete,
     path = "/admin/collections/{name}/indexes/{index}",
+    operation_id = "delete_index",
     tag = "admin",
     security(("bearer" = [])),
     params(OneIndex),

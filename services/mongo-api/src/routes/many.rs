@@ -77,6 +77,7 @@ pub(crate) struct ItemError {
 #[utoipa::path(
     post,
     path = "/collections/{name}/documents/bulk",
+    operation_id = "insert_documents",
     tag = "documents",
     security(("bearer" = [])),
     params(InCollection),
@@ -99,7 +100,7 @@ pub(crate) async fn insert(
         .documents(principal, &name, Action::Write)
         .await?;
     let inserted = documents.insert_many(bodies, ordered).await?;
-    let items: Vec<ItemResult> = inserted.0.into_iter().map(ItemResult::from).collect();
+    let items: Vec<ItemResult> = inserted.into_iter().map(ItemResult::from).collect();
     let is_created = |item: &&ItemResult| matches!(item, ItemResult::Created { .. });
     let result = BulkResult {
         inserted: items.iter().filter(is_created).count(),
@@ -117,6 +118,7 @@ pub(crate) async fn insert(
 #[utoipa::path(
     patch,
     path = "/collections/{name}/documents",
+    operation_id = "update_documents",
     tag = "documents",
     security(("bearer" = [])),
     params(InCollection, FilterQuery),
@@ -145,6 +147,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     delete,
     path = "/collections/{name}/documents",
+    operation_id = "delete_documents",
     tag = "documents",
     security(("bearer" = [])),
     params(InCollection, FilterQuery),

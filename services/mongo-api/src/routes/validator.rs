@@ -26,6 +26,7 @@ pub(crate) struct Validator {
 #[utoipa::path(
     get,
     path = "/admin/collections/{name}/validator",
+    operation_id = "get_validator",
     tag = "admin",
     security(("bearer" = [])),
     params(InCollection),
@@ -48,6 +49,7 @@ pub(crate) async fn get(
 #[utoipa::path(
     put,
     path = "/admin/collections/{name}/validator",
+    operation_id = "put_validator",
     tag = "admin",
     security(("bearer" = [])),
     params(InCollection),
@@ -75,6 +77,7 @@ pub(crate) async fn put(
 #[utoipa::path(
     delete,
     path = "/admin/collections/{name}/validator",
+    operation_id = "delete_validator",
     tag = "admin",
     security(("bearer" = [])),
     params(InCollection),

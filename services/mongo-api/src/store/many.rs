@@ -30,10 +30,6 @@ pub(crate) enum ItemStatus {
     Skipped,
 }
 
-/// What became of every document of a bulk insert, in the order they were given.
-#[derive(Debug)]
-pub(crate) struct Inserted(pub(crate) Vec<ItemStatus>);
-
 /// How many documents an update reached.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Changed {
@@ -51,13 +47,14 @@ pub(crate) struct Deleted {
 }
 
 impl Documents<'_> {
-    /// Stores new documents; when `ordered`, up to the first that fails.
+    /// Stores new documents; when `ordered`, up to the first that fails. Tells what became of each,
+    /// in the order they were given.
     #[tracing::instrument(name = "store.documents.insert_many", skip_all)]
     pub(crate) async fn insert_many(
         &self,
         bodies: Vec<Document>,
         ordered: bool,
-    ) -> Result<Inserted, Error> {
+    ) -> Result<Vec<ItemStatus>, Error> {
         self.store.ensure_ready(self.name).await?;
         let documents = bodies
             .into_iter()
@@ -149,7 +146,7 @@ fn statuses(
     documents: Vec<RawDocumentBuf>,
     errors: Vec<IndexedWriteError>,
     ordered: bool,
-) -> Inserted {
+) -> Vec<ItemStatus> {
     let mut errors: HashMap<usize, IndexedWriteError> = errors
         .into_iter()
         .map(|error| (error.index, error))
@@ -167,5 +164,5 @@ fn statuses(
         None if has_failed && ordered => ItemStatus::Skipped,
         None => ItemStatus::Created(document.into()),
     };
-    Inserted(documents.into_iter().enumerate().map(status).collect())
+    documents.into_iter().enumerate().map(status).collect()
 }

@@ -111,8 +111,23 @@ async fn values_that_double_at_every_stage_do_no_harm() {
     let api = Api::start().await;
     api.create("sales", json!({ "a": "x".repeat(10_000) }))
         .await;
-    let mut stages = vec![json!({ "$set": { "a": ["$a", "$a"] } }); 28];
-    stages.push(json!({ "$project": { "n": { "$bsonSize": "$$ROOT" } } }));
-    let response = run(&api, Value::Array(stages)).await;
-    assert_eq!(response.status, 422, "{}", response.text());
+    for (step, last) in [
+        (
+            json!({ "$set": { "a": ["$a", "$a"] } }),
+            json!({ "$sortByCount": "$a" }),
+        ),
+        (
+            json!({ "$replaceWith": { "x": "$$ROOT", "y": "$$ROOT" } }),
+            json!({ "$group": { "_id": "$x" } }),
+        ),
+        (
+            json!({ "$set": { "a": { "$concat": ["$a", "$a"] } } }),
+            json!({ "$count": "n" }),
+        ),
+    ] {
+        let mut stages = vec![step; 28];
+        stages.push(last);
+        let response = run(&api, Value::Array(stages)).await;
+        assert_eq!(response.status, 422, "{}", response.text());
+    }
 }

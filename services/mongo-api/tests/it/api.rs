@@ -39,7 +39,7 @@ impl Api {
     /// The service with limits of the test's choice.
     pub(crate) async fn with(limits: Limits) -> Self {
         let database = testkit::mongo::database().await;
-        Self::on(&database.url, &database.name, limits).await
+        Self::on(&database.uri, &database.name, limits).await
     }
 
     /// The service on a server of the test's choice.
@@ -128,6 +128,33 @@ impl Api {
     /// What is really stored in `collection`.
     pub(crate) fn stored(&self, collection: &str) -> mongodb::Collection<Document> {
         self.database.collection(collection)
+    }
+
+    /// Everything in `collection` that matches, in the order asked for.
+    pub(crate) async fn all(
+        &self,
+        collection: &str,
+        filter: Document,
+        sort: Document,
+    ) -> Vec<Document> {
+        let stored = self.stored(collection);
+        let mut found = stored.find(filter).sort(sort).await.expect("documents");
+        let mut documents = Vec::new();
+        while found.advance().await.expect("a document") {
+            documents.push(found.deserialize_current().expect("a document"));
+        }
+        documents
+    }
+
+    /// Puts documents into `collection` behind the service's back.
+    pub(crate) async fn fill(
+        &self,
+        collection: &str,
+        documents: impl IntoIterator<Item = Document>,
+    ) {
+        let documents: Vec<Document> = documents.into_iter().collect();
+        let inserted = self.stored(collection).insert_many(documents).await;
+        inserted.expect("the documents are stored");
     }
 
     /// The database behind the service.

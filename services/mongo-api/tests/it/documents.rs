@@ -26,8 +26,8 @@ async fn a_document_lives_from_create_to_delete() {
     let path = format!("{NOTES}/{}", document["_id"].as_str().unwrap());
     assert_eq!(api.get(&path).send().await.json()["data"], document);
 
-    let patch = json!({ "title": "Bread", "n": null, "place.city": "Paris" });
-    let patched = api.patch(&path, &patch).send().await.json()["data"].clone();
+    let change = json!({ "title": "Bread", "n": null, "place.city": "Paris" });
+    let patched = api.patch(&path, &change).send().await.json()["data"].clone();
     assert_eq!(patched["title"], "Bread");
     assert_eq!(patched["place"], json!({ "city": "Paris" }));
     assert_eq!(patched.get("n"), None);

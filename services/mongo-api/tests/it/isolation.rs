@@ -10,7 +10,7 @@ use proptest::{
 use serde_json::{Map, Value, json};
 use testkit::client::Response;
 
-use crate::api::{ANN, Api, BOB, query};
+use crate::api::{ANN, Api, BOB, assert_refused, query};
 
 /// Stands in every document of Bob's and nowhere else.
 const SECRET: &str = "what-only-bob-may-see";
@@ -244,32 +244,22 @@ async fn prepare(api: &Api) -> Bobs {
 }
 
 async fn bobs(api: &Api) -> Vec<Document> {
-    let mut documents = Vec::new();
-    let of_bob = doc! { "secret": SECRET };
-    let mut found = api
-        .stored("notes")
-        .find(of_bob)
-        .sort(doc! { "_id": 1 })
+    api.all("notes", doc! { "secret": SECRET }, doc! { "_id": 1 })
         .await
-        .unwrap();
-    while found.advance().await.unwrap() {
-        documents.push(found.deserialize_current().unwrap());
-    }
-    documents
 }
 
 async fn send(api: &Api, bobs: &Bobs, request: Request) -> Response {
-    let filtered = |filter: &Value| {
-        format!(
-            "{NOTES}{}",
-            query(&[("filter", &filter.to_string()), ("limit", "100")])
-        )
-    };
     let only_filter =
         |filter: &Value| format!("{NOTES}{}", query(&[("filter", &filter.to_string())]));
     match request {
         Request::List { filter, sort } => {
-            let path = format!("{}&{}", filtered(&filter), &query(&[("sort", &sort)])[1..]);
+            let filter = filter.to_string();
+            let pairs = [
+                ("filter", filter.as_str()),
+                ("sort", &sort),
+                ("limit", "100"),
+            ];
+            let path = format!("{NOTES}{}", query(&pairs));
             api.get(&path).send().await
         }
         Request::Aggregate(stages) => {
@@ -288,6 +278,21 @@ async fn send(api: &Api, bobs: &Bobs, request: Request) -> Response {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_uuid_of_another_user_cannot_be_taken_over() {
+    let api = Api::start().await;
+    let path = format!("{NOTES}/0b6f6d1e-3f8a-4b5e-9c55-0a1b2c3d4e5f");
+    let created = api
+        .user(BOB)
+        .put(&path, &json!({ "secret": SECRET }))
+        .send()
+        .await;
+    assert_eq!(created.status, 201);
+    let taken = api.put(&path, &json!({ "mine": true })).send().await;
+    assert_refused(&taken, 404, "document_not_found");
+    assert_eq!(bobs(&api).await.len(), 1);
 }
 
 #[test]

@@ -15,13 +15,13 @@ async fn list(api: &Api, pairs: &[(&str, &str)]) -> Value {
 }
 
 fn column(page: &Value, field: &str) -> Vec<Value> {
-    let documents = page["data"].as_array().unwrap().iter();
+    let documents = page["data"].as_array().expect("a list").iter();
     documents.map(|document| document[field].clone()).collect()
 }
 
 async fn numbered(api: &Api, count: i32) {
     let documents = (0..count).map(|n| doc! { "owner_id": ANN, "n": n, "parity": n % 2 });
-    api.stored("notes").insert_many(documents).await.unwrap();
+    api.fill("notes", documents).await;
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_slow_filter_and_a_large_sort_end_with_a_code() {
     let api = Api::with(hasty()).await;
     let text = "a".repeat(2000) + "b";
     let documents = (0..2000).map(|n| doc! { "owner_id": ANN, "n": n, "text": &text });
-    api.stored("notes").insert_many(documents).await.unwrap();
+    api.fill("notes", documents).await;
     let filter = r#"{"text":{"$regex":"(a+)+$"}}"#;
     let path = format!("{NOTES}{}", query(&[("filter", filter)]));
     let response = api.get(&path).send().await;
@@ -204,7 +204,7 @@ async fn a_slow_filter_and_a_large_sort_end_with_a_code() {
     let text = "x".repeat(1024 * 1024);
     for _ in 0..15 {
         let documents = (0..8).map(|n| doc! { "owner_id": ANN, "n": n, "text": &text });
-        api.stored("notes").insert_many(documents).await.unwrap();
+        api.fill("notes", documents).await;
     }
     let sorted = format!("{NOTES}{}", query(&[("sort", "n"), ("limit", "100")]));
     assert_refused(&api.get(&sorted).send().await, 422, "query_too_large");
@@ -250,26 +250,23 @@ async fn visits_once(
     (a, b): (bool, bool),
     limit: i32,
 ) -> Result<(), TestCaseError> {
-    let stored = api.stored("notes");
-    stored.delete_many(doc! {}).await.unwrap();
+    let emptied = api.stored("notes").delete_many(doc! {}).await;
+    prop_assert!(emptied.is_ok());
     let documents = documents.into_iter().enumerate().map(|(n, (a, b))| {
-        let n = i32::try_from(n).unwrap();
+        let n = i32::try_from(n).unwrap_or_default();
         let mut document =
             doc! { "_id": format!("{:08}", n * 7919 % 1009), "owner_id": ANN, "n": n };
         document.extend(a.map(|value| ("a".to_owned(), value)));
         document.extend(b.map(|value| ("b".to_owned(), value)));
         document
     });
-    stored.insert_many(documents).await.unwrap();
+    api.fill("notes", documents).await;
 
     let one = |ascending| if ascending { 1 } else { -1 };
     let order = doc! { "a": one(a), "b": one(b), "_id": one(b) };
-    let mut expected = Vec::new();
-    let mut found = stored.find(doc! {}).sort(order).await.unwrap();
-    while found.advance().await.unwrap() {
-        let document: Document = found.deserialize_current().unwrap();
-        expected.push(Value::from(document.get_i32("n").unwrap()));
-    }
+    let in_order = api.all("notes", doc! {}, order).await;
+    let number = |document: &Document| Value::from(document.get_i32("n").unwrap_or_default());
+    let expected: Vec<Value> = in_order.iter().map(number).collect();
 
     let word = |ascending| if ascending { "asc" } else { "desc" };
     let sort = format!("a:{},b:{}", word(a), word(b));

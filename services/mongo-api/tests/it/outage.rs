@@ -65,7 +65,7 @@ async fn a_crash_under_load_loses_no_acknowledged_write() {
 async fn an_election_under_load_loses_no_acknowledged_write() {
     let mongo = Mongo::temporary().await.unwrap();
     let load = Load::start(on(&mongo).await).await;
-    let direct = mongodb::Client::with_uri_str(mongo.url()).await.unwrap();
+    let direct = mongodb::Client::with_uri_str(mongo.uri()).await.unwrap();
     let step_down = doc! { "replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": true };
     direct
         .database("admin")
@@ -118,7 +118,7 @@ impl Load {
                         503 => {
                             refused.fetch_add(1, Ordering::Relaxed);
                         }
-                        _ => panic!("{}", response.text()),
+                        status => assert_eq!(status, 503, "{}", response.text()),
                     }
                 }
                 written
@@ -150,18 +150,16 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         let mut acknowledged = Vec::new();
         while let Some(written) = self.writers.join_next().await {
-            acknowledged.extend(written.unwrap());
+            acknowledged.extend(written.expect("a writer"));
         }
-        let mut found = self
+        let stored = self
             .api
-            .stored("notes")
-            .find(doc! { "owner_id": ANN })
-            .await
-            .unwrap();
-        let mut stored = BTreeSet::new();
-        while found.advance().await.unwrap() {
-            stored.insert(found.deserialize_current().unwrap().get_i32("n").unwrap());
-        }
+            .all("notes", doc! { "owner_id": ANN }, doc! {})
+            .await;
+        let stored: BTreeSet<i32> = stored
+            .iter()
+            .filter_map(|one| one.get_i32("n").ok())
+            .collect();
         let lost: Vec<i32> = acknowledged
             .into_iter()
             .filter(|n| !stored.contains(n))

@@ -156,12 +156,8 @@ pub(super) fn needs(function: &Function, node: &Node, scope: &Scope<'_>) -> Resu
     match function.returns.kind {
         ReturnKind::Void | ReturnKind::Scalar(_) => Ok(Needs::default()),
         ReturnKind::Relation(_) | ReturnKind::Record => {
-            let needs = Needs::of(node, scope)?;
             // All columns are there anyway; what counts is what must be computed from them.
-            Ok(Needs {
-                star: true,
-                ..needs
-            })
+            Needs::of(node, scope, true)
         }
     }
 }

@@ -38,12 +38,7 @@ pub enum Rows {
     /// The write or call the statement begins with.
     Source,
     /// A function of a row of the place around.
-    Computed {
-        /// The function.
-        function: QualifiedName,
-        /// The relation whose row it takes.
-        row_of: QualifiedName,
-    },
+    Computed(QualifiedName),
 }
 
 /// Rows related to those of the place around.
@@ -59,6 +54,19 @@ pub struct Embed {
     pub inner: bool,
     /// How they are shown.
     pub form: Form,
+    /// Their values that are spread, where they are.
+    pub lifted: Vec<Lifted>,
+}
+
+/// A value of related rows among the values of the rows around.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lifted {
+    /// What it is called among the related rows.
+    pub column: String,
+    /// How the values of a group of the rows around become one.
+    pub aggregate: Option<Aggregate>,
+    /// The key it is shown under.
+    pub name: String,
 }
 
 /// What relates rows to those of the place around.
@@ -94,13 +102,6 @@ pub enum Form {
     SpreadOne,
     /// The values of all rows among those around, an array for each column.
     SpreadMany,
-}
-
-impl Form {
-    /// Whether at most one row is related.
-    pub fn is_spread(self) -> bool {
-        matches!(self, Self::SpreadOne | Self::SpreadMany)
-    }
 }
 
 /// A value shown.
@@ -140,6 +141,8 @@ pub enum Base {
     Column(String),
     /// A function of the row.
     Computed(QualifiedName),
+    /// One, which tells that there is a row.
+    One,
 }
 
 /// What must hold of a row.
@@ -196,7 +199,9 @@ pub struct OrderBy {
 impl Node {
     /// Whether its rows are groups of rows.
     pub fn is_grouped(&self) -> bool {
+        let lifted = self.embeds.iter().flat_map(|embed| &embed.lifted);
         self.columns.iter().any(|shown| shown.aggregate.is_some())
+            || lifted.into_iter().any(|lifted| lifted.aggregate.is_some())
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     relate::{self, Wanted},
     said::Said,
     scope::Scope,
+    spread,
 };
 use crate::{
     catalog::{Catalog, Link, QualifiedName, Relationship},
@@ -41,6 +42,8 @@ pub(super) struct Place<'a> {
     pub scope: Scope<'a>,
     /// How deep it is embedded.
     pub depth: usize,
+    /// Whether its values are shown among those of the place around.
+    pub is_spread: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -80,8 +83,9 @@ impl<'a> Reader<'a> {
             .zip(theirs)
             .map(|(embed, said)| self.embed(&place, embed, said))
             .collect::<Result<_, Error>>()?;
+        let expands = expands_star(&place, items, &own, &built);
         Ok(Node {
-            columns: self.columns(&place, items)?,
+            columns: self.columns(&place, items, expands)?,
             conditions: conditions(&place, &own, &embeds)?,
             order: self.order(&place, &own, &embeds, &built)?,
             range: own.range,
@@ -114,19 +118,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn columns(&self, place: &Place<'_>, items: &[SelectItem]) -> Result<Vec<Shown>, Error> {
-        if items.is_empty() {
-            // An empty `select` means everything, an empty embed nothing.
-            return if place.depth == 0 {
-                star(place)
-            } else {
-                Ok(Vec::new())
-            };
-        }
+    fn columns(
+        &self,
+        place: &Place<'_>,
+        items: &[SelectItem],
+        expands: bool,
+    ) -> Result<Vec<Shown>, Error> {
+        let star = [SelectItem::star()];
+        // An empty `select` means everything, an empty embed nothing.
+        let items = if items.is_empty() && place.depth == 0 {
+            &star
+        } else {
+            items
+        };
         let mut shown = Vec::with_capacity(items.len());
-        let grouped = items
-            .iter()
-            .any(|item| matches!(item, SelectItem::Column(column) if column.aggregate.is_some()));
         for item in items {
             let SelectItem::Column(column) = item else {
                 continue;
@@ -135,7 +140,7 @@ impl<'a> Reader<'a> {
                 return Err(Error::AggregatesDisabled);
             }
             let is_plain_star = column.field.is_star() && column.aggregate.is_none();
-            if is_plain_star && (grouped || place.scope.has_representations()) {
+            if is_plain_star && expands {
                 shown.extend(place.scope.all_shown()?);
             } else {
                 shown.push(place.scope.shown(column)?);
@@ -168,6 +173,7 @@ impl<'a> Reader<'a> {
             scope: Scope::of_relation(self.catalog, &relationship.to, &shown_as),
             alias,
             depth,
+            is_spread: embed.spread,
         };
         let tie = tie(&inner_place.alias, relationship);
         let mut node = self.node(inner_place, &embed.items, said)?;
@@ -175,9 +181,11 @@ impl<'a> Reader<'a> {
         if self.bounded && !to_one {
             node.range = node.range.at_most(self.options.max_rows);
         }
+        let form = form(embed, to_one);
         Ok(Embed {
             name: key(embed).to_owned(),
-            form: form(embed, to_one),
+            lifted: spread::lift(&mut node, form)?,
+            form,
             node,
             tie,
             inner: embed.join == Some(Join::Inner),
@@ -245,10 +253,7 @@ fn legacy_name(target: &str, alias: &str) -> String {
 
 fn rows(relationship: &Relationship) -> Rows {
     match &relationship.link {
-        Link::Computed { function, .. } => Rows::Computed {
-            function: function.clone(),
-            row_of: relationship.from.clone(),
-        },
+        Link::Computed { function, .. } => Rows::Computed(function.clone()),
         _ => Rows::Relation(relationship.to.clone()),
     }
 }
@@ -271,9 +276,9 @@ fn tie(alias: &str, relationship: &Relationship) -> Tie {
 
 fn form(embed: &SelectEmbed, to_one: bool) -> Form {
     match (embed.spread, to_one) {
+        _ if shows_nothing(&embed.items) => Form::Hidden,
         (true, true) => Form::SpreadOne,
         (true, false) => Form::SpreadMany,
-        (false, _) if shows_nothing(&embed.items) => Form::Hidden,
         (false, true) => Form::Object,
         (false, false) => Form::Array,
     }
@@ -287,14 +292,26 @@ fn shows_nothing(items: &[SelectItem]) -> bool {
     })
 }
 
-fn star(place: &Place<'_>) -> Result<Vec<Shown>, Error> {
-    if place.scope.has_representations() {
-        return place.scope.all_shown();
-    }
-    match SelectItem::star() {
-        SelectItem::Column(star) => Ok(vec![place.scope.shown(&star)?]),
-        SelectItem::Embed(_) => Ok(Vec::new()),
-    }
+/// Whether `*` must be written as the columns it stands for.
+fn expands_star(place: &Place<'_>, items: &[SelectItem], own: &Said<'_>, built: &[Embed]) -> bool {
+    let aggregates = |item: &SelectItem| matches!(item, SelectItem::Column(column) if column.aggregate.is_some());
+    let computes = |item: &SelectItem| matches!(item, SelectItem::Column(column) if place.scope.is_computed(&column.field.name));
+    let orders =
+        |term: &OrderTerm| term.relation.is_none() && place.scope.is_computed(&term.field.name);
+    // Rows of the statement's first part have what is computed beside their columns.
+    let has_more = place.rows == Rows::Source
+        && (items.iter().any(computes)
+            || own.order.iter().any(orders)
+            || built.iter().any(|embed| embed.tie == Tie::Argument));
+    let is_known = place.scope.columns().next().is_some();
+    is_known
+        && (place.is_spread
+            || has_more
+            || items.iter().any(aggregates)
+            || built
+                .iter()
+                .any(|embed| embed.lifted.iter().any(|value| value.aggregate.is_some()))
+            || place.scope.has_representations())
 }
 
 /// Everything that is said about the rows of a place.

@@ -12,7 +12,7 @@ use crate::{
     request::{
         field::Field,
         filter::{Filter, Operation},
-        select::SelectColumn,
+        select::{Aggregate, AggregateFunction, SelectColumn},
     },
 };
 
@@ -107,6 +107,15 @@ impl<'a> Scope<'a> {
     pub(super) fn has_column(&self, name: &str) -> bool {
         self.columns().any(|column| column == name)
             || self
+                .computed
+                .is_some_and(|computed| computed.contains_key(name))
+    }
+
+    /// Whether this is a function of the row.
+    pub(super) fn is_computed(&self, name: &str) -> bool {
+        self.relation
+            .is_none_or(|relation| !relation.columns.contains_key(name))
+            && self
                 .computed
                 .is_some_and(|computed| computed.contains_key(name))
     }
@@ -214,6 +223,9 @@ impl<'a> Scope<'a> {
                 name: alias.clone(),
             });
         }
+        if field.name == "count" && field.path.is_empty() && !self.has_column("count") {
+            return Ok(legacy_count(column));
+        }
         let found = self.find(&field.name)?;
         let format = self
             .representation(found.data_type)
@@ -264,6 +276,20 @@ impl<'a> Scope<'a> {
             operation: filter.operation.clone(),
             parse,
         })
+    }
+}
+
+/// `count` without parentheses, where it is no column, counts rows as it always did.
+fn legacy_count(column: &SelectColumn) -> Shown {
+    Shown {
+        value: value(Base::Star, &Field::column("*"), ""),
+        format: None,
+        cast: column.cast.clone(),
+        aggregate: Some(Aggregate {
+            function: AggregateFunction::Count,
+            cast: None,
+        }),
+        name: Some(column.alias.clone().unwrap_or_else(|| "count".to_owned())),
     }
 }
 

@@ -72,6 +72,9 @@ pub struct BodyColumn {
     pub default: Option<String>,
 }
 
+/// The name of a value that is the whole row, for functions that take one.
+pub const WHOLE_ROW: &str = "rest_row";
+
 /// Values of the written or returned rows that are needed afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
@@ -119,7 +122,7 @@ impl Written<'_> {
         };
         let representation = request.preferences.representation.unwrap_or_default();
         let returning = match (representation, kind) {
-            (Representation::Full, _) => Needs::of(node, &self.scope)?,
+            (Representation::Full, _) => Needs::of(node, &self.scope, false)?,
             (Representation::HeadersOnly, WriteKind::Insert { .. }) => {
                 Needs::columns(&self.relation.primary_key)
             }
@@ -247,17 +250,18 @@ impl Needs {
         }
     }
 
-    /// Everything a node reads of the rows it is about. `scope` tells where each value is before the
-    /// rows are written or returned.
-    pub(super) fn of(node: &Node, scope: &Scope<'_>) -> Result<Self, Error> {
-        let mut star = false;
+    /// Everything a node reads of the rows it is about, and all columns if `star`. `scope` tells where
+    /// each value is before the rows are written or returned.
+    pub(super) fn of(node: &Node, scope: &Scope<'_>, star: bool) -> Result<Self, Error> {
+        let mut star = star;
+        let mut row = false;
         let mut names = BTreeSet::new();
         let mut need = |base: &Base| match base {
             Base::Star | Base::Row => star = true,
             Base::Column(name) => {
                 names.insert(name.clone());
             }
-            Base::Computed(_) => {}
+            Base::Computed(_) | Base::One => {}
         };
         for shown in &node.columns {
             // `count()` needs rows, but nothing of them.
@@ -278,11 +282,13 @@ impl Needs {
                         need(&Base::Column(near.clone()));
                     }
                 }
-                // The function takes the whole row.
-                Tie::Argument => need(&Base::Row),
+                Tie::Argument => row = true,
             }
         }
         let mut values = Vec::new();
+        if row {
+            values.push((WHOLE_ROW.to_owned(), Base::Row));
+        }
         for name in names {
             match scope.base(&name)? {
                 Base::Column(_) if star => {}

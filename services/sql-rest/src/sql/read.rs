@@ -1,11 +1,14 @@
 //! Rows of a node and of everything embedded in it.
 
 use super::{
-    value::{conditions, direction, shown, value},
+    value::{aggregate_name, conditions, direction, shown, value},
     writer::Writer,
 };
 use crate::{
-    plan::node::{Base, Embed, Form, Node, OrderBy, Rows, Tie, Value},
+    plan::{
+        node::{Base, Embed, Form, Lifted, Node, OrderBy, Rows, Tie, Value},
+        write::WHOLE_ROW,
+    },
     request::Range,
 };
 
@@ -21,7 +24,7 @@ struct Within<'a> {
 
 /// `select` of everything a node shows.
 pub(super) fn select(sql: &mut Writer, node: &Node) {
-    select_within(sql, node, None);
+    select_within(sql, node, None, Json::Text);
 }
 
 /// `select` of nothing, from all rows of a node whatever range of them is wanted.
@@ -29,21 +32,30 @@ pub(super) fn all_rows(sql: &mut Writer, node: &Node) {
     select_nothing(sql, node, None);
 }
 
-fn select_within(sql: &mut Writer, node: &Node, within: Option<Within<'_>>) {
+/// The type of JSON related rows are made: values of groups must be comparable.
+#[derive(Clone, Copy)]
+enum Json {
+    Text,
+    Binary,
+}
+
+fn select_within(sql: &mut Writer, node: &Node, within: Option<Within<'_>>, json: Json) {
+    let json = if node.is_grouped() {
+        Json::Binary
+    } else {
+        json
+    };
     sql.push("select ");
-    outputs(sql, node);
+    outputs(sql, node, json);
     from(sql, node, within);
-    for embed in node
-        .embeds
-        .iter()
-        .filter(|embed| embed.form != Form::Hidden)
-    {
+    for embed in visible(node) {
         join(
             sql,
             Within {
                 around: node,
                 embed,
             },
+            json,
         );
     }
     let required = node
@@ -64,11 +76,11 @@ fn select_nothing(sql: &mut Writer, node: &Node, within: Option<Within<'_>>) {
     filter(sql, node, within, &required);
 }
 
-fn outputs(sql: &mut Writer, node: &Node) {
+fn outputs(sql: &mut Writer, node: &Node, json: Json) {
     let embeds: Vec<&Embed> = visible(node).collect();
     if node.columns.is_empty() && embeds.is_empty() {
         // There has to be something for a row to be there.
-        sql.push("1 as \"rest_row\"");
+        sql.push("1 as \"rest_nothing\"");
     }
     sql.separated(", ", &node.columns, |sql, column| {
         shown(sql, &node.alias, column);
@@ -76,7 +88,7 @@ fn outputs(sql: &mut Writer, node: &Node) {
     if !node.columns.is_empty() && !embeds.is_empty() {
         sql.push(", ");
     }
-    sql.separated(", ", embeds, show_embed);
+    sql.separated(", ", embeds, |sql, embed| show_embed(sql, embed, json));
 }
 
 fn visible(node: &Node) -> impl Iterator<Item = &Embed> {
@@ -85,21 +97,57 @@ fn visible(node: &Node) -> impl Iterator<Item = &Embed> {
         .filter(|embed| embed.form != Form::Hidden)
 }
 
-fn show_embed(sql: &mut Writer, embed: &Embed) {
+fn show_embed(sql: &mut Writer, embed: &Embed, json: Json) {
     let alias = joined(embed);
-    match embed.form {
-        Form::Object => sql
-            .push("row_to_json(")
-            .ident(&alias)
-            .push(".*) as ")
-            .ident(&embed.name),
-        Form::Array => sql
-            .push("coalesce(")
-            .member(&alias, "rest_rows")
-            .push(", '[]') as ")
-            .ident(&embed.name),
-        Form::SpreadOne | Form::SpreadMany | Form::Hidden => sql.ident(&alias).push(".*"),
+    let cast = match json {
+        Json::Text => "",
+        Json::Binary => "::jsonb",
     };
+    match embed.form {
+        Form::Object => {
+            sql.push("row_to_json(")
+                .ident(&alias)
+                .push(".*)")
+                .push(cast);
+            sql.push(" as ").ident(&embed.name);
+        }
+        Form::Array => {
+            sql.push("coalesce(")
+                .member(&alias, "rest_rows")
+                .push(", '[]')")
+                .push(cast);
+            sql.push(" as ").ident(&embed.name);
+        }
+        Form::SpreadOne => {
+            sql.separated(", ", &embed.lifted, |sql, lifted| {
+                show_lifted(sql, &alias, lifted, "");
+            });
+        }
+        Form::SpreadMany => {
+            sql.separated(", ", &embed.lifted, |sql, lifted| {
+                show_lifted(sql, &alias, lifted, cast);
+            });
+        }
+        Form::Hidden => {}
+    }
+}
+
+fn show_lifted(sql: &mut Writer, alias: &str, lifted: &Lifted, cast: &'static str) {
+    match &lifted.aggregate {
+        Some(aggregate) => {
+            let outer = aggregate.cast.as_ref();
+            sql.push(if outer.is_some() { "cast(" } else { "" });
+            sql.push(aggregate_name(aggregate.function)).push("(");
+            sql.member(alias, &lifted.column).push(")");
+            if let Some(outer) = outer {
+                sql.push(" as ").type_name(outer).push(")");
+            }
+        }
+        None => {
+            sql.member(alias, &lifted.column).push(cast);
+        }
+    }
+    sql.push(" as ").ident(&lifted.name);
 }
 
 /// What the rows of an embed are called once they are joined.
@@ -113,13 +161,19 @@ fn from(sql: &mut Writer, node: &Node, within: Option<Within<'_>>) {
     match &node.from {
         Rows::Relation(name) => sql.qualified(name),
         Rows::Source => sql.push(SOURCE),
-        Rows::Computed { function, row_of } => {
+        Rows::Computed(function) => {
             sql.qualified(function).push("(");
-            if let Some(Within { around, .. }) = within {
-                sql.ident(&around.alias);
+            match within {
+                // A row of the statement's first part has no type of its own.
+                Some(Within { around, .. }) if around.from == Rows::Source => {
+                    sql.member(&around.alias, WHOLE_ROW);
+                }
+                Some(Within { around, .. }) => {
+                    sql.ident(&around.alias);
+                }
+                None => {}
             }
-            // A row of the statement's first part has no type of its own.
-            sql.push("::").qualified(row_of).push(")")
+            sql.push(")")
         }
     };
     sql.push(" as ").ident(&node.alias);
@@ -143,7 +197,7 @@ fn from(sql: &mut Writer, node: &Node, within: Option<Within<'_>>) {
 }
 
 /// An embed beside the rows it belongs to.
-fn join(sql: &mut Writer, within: Within<'_>) {
+fn join(sql: &mut Writer, within: Within<'_>, json: Json) {
     let embed = within.embed;
     let alias = joined(embed);
     sql.push(if embed.inner {
@@ -151,21 +205,35 @@ fn join(sql: &mut Writer, within: Within<'_>) {
     } else {
         " left join lateral ("
     });
-    if embed.form == Form::Array {
-        sql.push("select json_agg(")
-            .ident(&alias)
-            .push(") as \"rest_rows\" from (");
-        select_within(sql, &embed.node, Some(within));
-        sql.push(") as ").ident(&alias);
-    } else {
-        select_within(sql, &embed.node, Some(within));
+    match embed.form {
+        Form::Array => {
+            sql.push("select json_agg(")
+                .ident(&alias)
+                .push(") as \"rest_rows\" from (");
+            select_within(sql, &embed.node, Some(within), json);
+            sql.push(") as ").ident(&alias);
+        }
+        Form::SpreadMany => {
+            sql.push("select count(*) as \"rest_count\"");
+            for lifted in &embed.lifted {
+                sql.push(", coalesce(json_agg(")
+                    .member(&alias, &lifted.column);
+                sql.push("), '[]') as ").ident(&lifted.column);
+            }
+            sql.push(" from (");
+            select_within(sql, &embed.node, Some(within), json);
+            sql.push(") as ").ident(&alias);
+        }
+        Form::Object | Form::SpreadOne | Form::Hidden => {
+            select_within(sql, &embed.node, Some(within), json);
+        }
     }
     sql.push(") as ").ident(&alias).push(" on ");
-    if embed.inner && embed.form == Form::Array {
-        sql.member(&alias, "rest_rows").push(" is not null");
-    } else {
-        sql.push("true");
-    }
+    match embed.form {
+        Form::Array if embed.inner => sql.member(&alias, "rest_rows").push(" is not null"),
+        Form::SpreadMany if embed.inner => sql.member(&alias, "rest_count").push(" > 0"),
+        _ => sql.push("true"),
+    };
 }
 
 /// `where`: what ties the rows to those around, what is asked of them, and which embeds must have
@@ -229,11 +297,18 @@ fn group(sql: &mut Writer, node: &Node) {
     if !node.is_grouped() {
         return;
     }
-    let plain = node.columns.iter().enumerate();
-    let plain = plain.filter(|(_, column)| column.aggregate.is_none());
-    let plain = plain.map(|(position, _)| position + 1);
-    let embeds = (1..=visible(node).count()).map(|position| node.columns.len() + position);
-    let positions: Vec<usize> = plain.chain(embeds).collect();
+    let own = node.columns.iter().map(|column| column.aggregate.is_some());
+    let embedded = visible(node).flat_map(|embed| {
+        let lifted = embed.lifted.iter().map(|lifted| lifted.aggregate.is_some());
+        let whole = matches!(embed.form, Form::Object | Form::Array).then_some(false);
+        lifted.chain(whole)
+    });
+    let positions: Vec<usize> = own
+        .chain(embedded)
+        .enumerate()
+        .filter(|(_, is_aggregate)| !is_aggregate)
+        .map(|(position, _)| position + 1)
+        .collect();
     if !positions.is_empty() {
         sql.push(" group by ");
         sql.separated(", ", positions, |sql, position| {

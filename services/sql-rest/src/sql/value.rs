@@ -35,6 +35,7 @@ pub(super) fn base(sql: &mut Writer, alias: &str, base: &Base) {
         Base::Row => sql.ident(alias),
         Base::Column(name) => sql.member(alias, name),
         Base::Computed(function) => sql.qualified(function).push("(").ident(alias).push(")"),
+        Base::One => sql.push("1"),
     };
 }
 

@@ -147,7 +147,7 @@ fn returning(sql: &mut Writer, returning: &Needs, alias: &str) {
 pub(super) fn needs(sql: &mut Writer, needs: &Needs, alias: &str) {
     if !needs.star && needs.values.is_empty() {
         // There has to be something for rows to be counted.
-        sql.push("1 as \"rest_row\"");
+        sql.push("1 as \"rest_nothing\"");
         return;
     }
     if needs.star {

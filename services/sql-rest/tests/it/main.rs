@@ -4,5 +4,11 @@ mod catalog;
 mod isolation;
 mod operation;
 mod requests;
+mod spec;
 mod stack;
 mod tokens;
+
+#[test]
+fn the_contract_is_current() {
+    testkit::contract::assert_current::<sql_rest::SqlRest>();
+}

@@ -1,0 +1,229 @@
+//! How often something may be tried: per client address, per account, and mails altogether.
+//!
+//! Token buckets in memory, on by default. The key of a client is the address its connection came
+//! from or a proxy of ours names, never what the client says itself.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+};
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    config,
+    error::{Error, Result, code},
+};
+
+/// Most buckets kept; full ones are forgotten first, since a new one would be the same.
+const MAX_BUCKETS: usize = 100_000;
+
+/// Most tokens of a bucket that refills faster than GoTrue's bursts.
+const MAX_BURST: f64 = 30.0;
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Accounts made.
+    SignUp,
+    /// Accounts made without saying anything.
+    Anonymous,
+    /// Codes asked for.
+    Otp,
+    /// Recoveries asked for.
+    Recover,
+    /// Mails asked for again.
+    Resend,
+    /// Changes of a user by themselves.
+    UpdateUser,
+    /// One-time tokens tried.
+    Verify,
+    /// Grants.
+    Token,
+    /// Second factors challenged and tried.
+    Mfa,
+}
+
+/// Whose bucket it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Client(Limit, IpAddr),
+    Account(Limit, String),
+    AllMail,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    filled_at: OffsetDateTime,
+}
+
+/// All buckets of this process.
+#[derive(Debug)]
+pub struct Limits {
+    config: config::Limits,
+    buckets: Mutex<HashMap<Key, Bucket>>,
+}
+
+impl Limits {
+    /// Limits as configured.
+    pub fn new(config: config::Limits) -> Self {
+        Self {
+            config,
+            buckets: Mutex::default(),
+        }
+    }
+
+    /// Counts one attempt of a client; fails when there were too many.
+    pub fn check(&self, limit: Limit, ip: Option<IpAddr>, now: OffsetDateTime) -> Result<()> {
+        let Some(ip) = ip else { return Ok(()) };
+        self.take(Key::Client(limit, network(ip)), self.rate(limit), now)
+            .then_some(())
+            .ok_or_else(too_many)
+    }
+
+    /// Counts one attempt on an account, from wherever; fails when there were too many.
+    pub fn check_account(&self, limit: Limit, account: &str, now: OffsetDateTime) -> Result<()> {
+        let key = Key::Account(limit, account.to_lowercase());
+        self.take(key, self.config.account, now)
+            .then_some(())
+            .ok_or_else(too_many)
+    }
+
+    /// Counts one mail; fails when too many went out.
+    pub fn check_mail(&self, now: OffsetDateTime) -> Result<()> {
+        self.take(Key::AllMail, self.config.mail, now)
+            .then_some(())
+            .ok_or_else(|| {
+                Error::too_many(
+                    code::OVER_EMAIL_SEND_RATE_LIMIT,
+                    "email rate limit exceeded",
+                )
+            })
+    }
+
+    fn rate(&self, limit: Limit) -> config::Rate {
+        match limit {
+            Limit::SignUp | Limit::Otp | Limit::Recover | Limit::Resend | Limit::UpdateUser => {
+                self.config.otp
+            }
+            Limit::Anonymous => self.config.anonymous,
+            Limit::Verify => self.config.verify,
+            Limit::Token => self.config.token,
+            Limit::Mfa => self.config.mfa,
+        }
+    }
+
+    fn take(&self, key: Key, rate: config::Rate, now: OffsetDateTime) -> bool {
+        let scaled = rate.count * self.config.scale;
+        let burst = scaled.min(MAX_BURST * self.config.scale);
+        let per_second = scaled / rate.period.as_seconds_f64();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MAX_BUCKETS {
+            forget(&mut buckets, now);
+        }
+        let bucket = buckets.entry(key).or_insert(Bucket {
+            tokens: burst,
+            filled_at: now,
+        });
+        let elapsed = (now - bucket.filled_at)
+            .max(Duration::ZERO)
+            .as_seconds_f64();
+        bucket.tokens = (bucket.tokens + elapsed * per_second).min(burst);
+        bucket.filled_at = now;
+        if bucket.tokens < 1.0 {
+            return false;
+        }
+        bucket.tokens -= 1.0;
+        true
+    }
+}
+
+/// Every limit's period is at most an hour: older buckets are full again.
+fn forget(buckets: &mut HashMap<Key, Bucket>, now: OffsetDateTime) {
+    buckets.retain(|_, bucket| now - bucket.filled_at < Duration::HOUR);
+    if buckets.len() >= MAX_BUCKETS {
+        buckets.clear();
+    }
+}
+
+/// An IPv6 client commands at least a /64.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
+fn too_many() -> Error {
+    Error::too_many(code::OVER_REQUEST_RATE_LIMIT, "Request rate limit reached")
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
+
+    fn limits() -> Limits {
+        let rate = |count, period| config::Rate { count, period };
+        Limits::new(config::Limits {
+            scale: 1.0,
+            otp: rate(3.0, Duration::minutes(5)),
+            verify: rate(30.0, Duration::minutes(5)),
+            token: rate(150.0, Duration::minutes(5)),
+            anonymous: rate(30.0, Duration::HOUR),
+            mfa: rate(15.0, Duration::MINUTE),
+            account: rate(2.0, Duration::MINUTE),
+            mail: rate(1.0, Duration::HOUR),
+        })
+    }
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        text.parse().ok()
+    }
+
+    #[test]
+    fn a_bucket_empties_and_fills_again() {
+        let limits = limits();
+        let check = |now| limits.check(Limit::Otp, ip("192.0.2.1"), now).is_ok();
+        assert_eq!(
+            [check(NOW), check(NOW), check(NOW), check(NOW)],
+            [true, true, true, false]
+        );
+        assert!(check(NOW + Duration::seconds(101)));
+        assert!(!check(NOW + Duration::seconds(102)));
+    }
+
+    #[test]
+    fn clients_endpoints_and_accounts_have_buckets_of_their_own() {
+        let limits = limits();
+        for _ in 0..3 {
+            limits.check(Limit::Otp, ip("192.0.2.1"), NOW).unwrap();
+        }
+        assert!(limits.check(Limit::Otp, ip("192.0.2.2"), NOW).is_ok());
+        assert!(limits.check(Limit::Recover, ip("192.0.2.1"), NOW).is_ok());
+        for expected in [true, true, false] {
+            let taken = limits.check_account(Limit::Token, "Ada@example.com", NOW);
+            assert_eq!(taken.is_ok(), expected);
+        }
+        assert!(
+            limits
+                .check_account(Limit::Token, "ada@example.com", NOW)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn neighbours_in_an_ipv6_network_are_one_client() {
+        let limits = limits();
+        for host in ["2001:db8::1", "2001:db8::2", "2001:db8::3"] {
+            limits.check(Limit::Otp, ip(host), NOW).unwrap();
+        }
+        assert!(limits.check(Limit::Otp, ip("2001:db8::4"), NOW).is_err());
+        assert!(limits.check(Limit::Otp, ip("2001:db8:0:1::1"), NOW).is_ok());
+    }
+}

@@ -1,0 +1,213 @@
+//! What the service can be told.
+
+use std::{str::FromStr, time::Duration};
+
+use common::{
+    config::{Env, FromEnv},
+    postgres::PoolConfig,
+};
+use secrecy::SecretString;
+
+use crate::{
+    mailbox::Mailbox,
+    sender::{Allowed, Quota, UserPolicy},
+    smtp::SmtpConfig,
+};
+
+/// The configuration of the service.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) database: PoolConfig,
+    pub(crate) jwt_secret: SecretString,
+    pub(crate) service_token: SecretString,
+    pub(crate) from: Mailbox,
+    pub(crate) delivery: Delivery,
+    pub(crate) policy: UserPolicy,
+    pub(crate) quota: Quota,
+    pub(crate) outbox: OutboxConfig,
+}
+
+/// Where mail goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Delivery {
+    /// To a mail server.
+    Smtp(SmtpConfig),
+    /// Into the memory of this process, for a developer to look at.
+    Inbox,
+}
+
+/// How patient and how busy the outbox is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutboxConfig {
+    /// Mails that are sent at the same time, each over a connection of its own.
+    pub(crate) workers: usize,
+    /// Attempts at a mail before it is dead.
+    pub(crate) max_attempts: u32,
+    /// Pause after the first failed attempt; doubled after each further one.
+    pub(crate) retry_base: Duration,
+    /// Longest time before a worker looks for work it was not told about.
+    pub(crate) poll: Duration,
+    /// Longest time one step of an attempt may take.
+    pub(crate) step_timeout: Duration,
+    /// Age at which finished mails are forgotten.
+    pub(crate) retention: Duration,
+}
+
+impl OutboxConfig {
+    /// How long an attempt is its worker's alone: an attempt is two steps, and one for safety.
+    pub(crate) fn lease(&self) -> Duration {
+        self.step_timeout * 3
+    }
+}
+
+impl FromEnv for Config {
+    fn from_env(env: &mut Env) -> Self {
+        let step_timeout = env.seconds("EMAIL_SMTP_TIMEOUT_SECONDS", 60);
+        if step_timeout.is_zero() {
+            env.problem("EMAIL_SMTP_TIMEOUT_SECONDS must be at least 1");
+        }
+        let workers = env.parse("EMAIL_WORKERS", 4);
+        if !(1..=64).contains(&workers) {
+            env.problem("EMAIL_WORKERS must be 1 to 64");
+        }
+        let retention_days: u32 = env.parse("EMAIL_RETENTION_DAYS", 30);
+        Self {
+            database: PoolConfig::from_env(env, "EMAIL_DATABASE_URL"),
+            jwt_secret: env.secret("JWT_SECRET"),
+            service_token: env.secret("EMAIL_SERVICE_TOKEN"),
+            from: from(env),
+            delivery: delivery(env),
+            policy: policy(env),
+            quota: Quota {
+                per_hour: env.parse("EMAIL_USER_HOURLY_LIMIT", 20),
+                per_day: env.parse("EMAIL_USER_DAILY_LIMIT", 100),
+            },
+            outbox: OutboxConfig {
+                workers,
+                max_attempts: env.parse("EMAIL_MAX_ATTEMPTS", 30),
+                retry_base: Duration::from_millis(env.parse("EMAIL_RETRY_BASE_MS", 15_000)),
+                poll: Duration::from_millis(env.parse("EMAIL_POLL_MS", 1_000)),
+                step_timeout,
+                retention: Duration::from_hours(24) * retention_days.max(1),
+            },
+        }
+    }
+}
+
+/// Everything comes from this mailbox.
+fn from(env: &mut Env) -> Mailbox {
+    const NAME: &str = "EMAIL_FROM";
+    let text = env.required(NAME);
+    Mailbox::from_str(&text).unwrap_or_else(|error| {
+        if !text.is_empty() {
+            env.problem(format!("{NAME} is not usable: {error}"));
+        }
+        Mailbox::placeholder()
+    })
+}
+
+/// Exactly one of a mail server and the development inbox.
+fn delivery(env: &mut Env) -> Delivery {
+    let smtp = SmtpConfig::from_env(env);
+    let inbox = env.flag("EMAIL_DEV_INBOX", false);
+    match (smtp, inbox) {
+        (Some(smtp), false) => return Delivery::Smtp(smtp),
+        (Some(_), true) => env.problem("EMAIL_SMTP_URL and EMAIL_DEV_INBOX are both set; keep one"),
+        (None, true) => {}
+        (None, false) => env.problem(
+            "EMAIL_SMTP_URL is not set; for development, EMAIL_DEV_INBOX=true catches all mail instead",
+        ),
+    }
+    Delivery::Inbox
+}
+
+fn policy(env: &mut Env) -> UserPolicy {
+    const LIST: &str = "EMAIL_USER_ALLOWLIST";
+    let mut allowed = std::collections::BTreeSet::new();
+    for entry in env.list(LIST, "") {
+        match entry.parse::<Allowed>() {
+            Ok(entry) => drop(allowed.insert(entry)),
+            Err(problem) => env.problem(format!("{LIST}: {problem}")),
+        }
+    }
+    match env.text("EMAIL_USER_POLICY", "off").as_str() {
+        "off" => UserPolicy::Off,
+        "self" => UserPolicy::Themselves,
+        "allowlist" => {
+            if allowed.is_empty() {
+                env.problem(format!(
+                    "EMAIL_USER_POLICY is allowlist, and {LIST} is empty"
+                ));
+            }
+            UserPolicy::Listed(allowed)
+        }
+        _ => {
+            env.problem("EMAIL_USER_POLICY is neither off, self nor allowlist");
+            UserPolicy::Off
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::config::load;
+
+    use super::*;
+
+    const COMPLETE: [(&str, &str); 4] = [
+        (
+            "EMAIL_DATABASE_URL",
+            "postgres://email_admin@127.0.0.1/postgres",
+        ),
+        ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+        ("EMAIL_SERVICE_TOKEN", "0123456789abcdef0123456789abcdef"),
+        ("EMAIL_FROM", "Ferrobase <noreply@example.com>"),
+    ];
+
+    fn problems(more: &[(&str, &str)]) -> String {
+        let mut env = Env::from_pairs(COMPLETE.iter().chain(more).copied());
+        load::<Config>(&mut env).map_or_else(|invalid| invalid.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn mail_must_go_somewhere_and_to_one_place() {
+        assert!(problems(&[]).contains("EMAIL_SMTP_URL is not set"));
+        assert_eq!(problems(&[("EMAIL_DEV_INBOX", "true")]), "");
+        assert_eq!(
+            problems(&[("EMAIL_SMTP_URL", "smtp://mail.example:587")]),
+            ""
+        );
+        let both = [
+            ("EMAIL_SMTP_URL", "smtp://mail.example:587"),
+            ("EMAIL_DEV_INBOX", "true"),
+        ];
+        assert!(problems(&both).contains("both set"));
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_named_at_once() {
+        let message = load::<Config>(&mut Env::default()).unwrap_err().to_string();
+        for name in [
+            "EMAIL_DATABASE_URL",
+            "JWT_SECRET",
+            "EMAIL_SERVICE_TOKEN",
+            "EMAIL_FROM",
+            "EMAIL_SMTP_URL",
+        ] {
+            assert!(message.contains(name), "{name}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_allow_list_must_be_usable() {
+        let inbox = ("EMAIL_DEV_INBOX", "true");
+        let policy = ("EMAIL_USER_POLICY", "allowlist");
+        assert!(problems(&[inbox, policy]).contains("EMAIL_USER_ALLOWLIST is empty"));
+        let list = ("EMAIL_USER_ALLOWLIST", "bob@example.com, @example.org");
+        assert_eq!(problems(&[inbox, policy, list]), "");
+        assert!(
+            problems(&[inbox, policy, ("EMAIL_USER_ALLOWLIST", "bob")]).contains("bob is neither")
+        );
+        assert!(problems(&[inbox, ("EMAIL_USER_POLICY", "all")]).contains("neither off"));
+    }
+}

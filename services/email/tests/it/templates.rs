@@ -1,0 +1,286 @@
+//! Templates: stored, previewed, sent.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use testkit::{client::Response, smtp::Sink};
+
+use crate::support::{Mailer, as_service, mailer, read, refused};
+
+async fn put(mailer: &Mailer, path: &str, body: &Value) -> Response {
+    as_service(mailer.client.put(path)).json(body).send().await
+}
+
+async fn get(mailer: &Mailer, path: &str) -> Response {
+    as_service(mailer.client.get(path)).send().await
+}
+
+async fn preview(mailer: &Mailer, name: &str, body: &Value) -> Response {
+    mailer
+        .post(&format!("/templates/{name}/preview"), body)
+        .send()
+        .await
+}
+
+fn auth_variables() -> Value {
+    json!({
+        "SiteURL": "https://app.example",
+        "ConfirmationURL": "https://api.example/auth/v1/verify?token=abc&type=signup",
+        "Email": "ada@example.com",
+        "NewEmail": "lovelace@example.com",
+        "Token": "123456",
+        "TokenHash": "abc",
+        "RedirectTo": "",
+        "Data": {"name": "Ada"},
+    })
+}
+
+#[tokio::test]
+async fn a_template_is_stored_changed_and_removed() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    let path = "/templates/welcome/default";
+    assert_eq!(
+        refused(get(&mailer, path).await, StatusCode::NOT_FOUND),
+        "template_not_found"
+    );
+
+    let body = json!({"subject": "Welcome", "html": "<p>Hi {{ name }}</p>"});
+    let stored = put(&mailer, path, &body)
+        .await
+        .expect(StatusCode::CREATED)
+        .json();
+    assert_eq!(stored["data"]["html"], body["html"]);
+    let changed = json!({"subject": "Welcome!", "html": "<p>Hi</p>", "text": "Hi"});
+    put(&mailer, path, &changed).await.expect(StatusCode::OK);
+    let read = get(&mailer, path).await.expect(StatusCode::OK).json();
+    assert_eq!(read["data"]["subject"], "Welcome!");
+    assert_eq!(read["data"]["text"], "Hi");
+
+    let delete = || as_service(mailer.client.delete(path));
+    delete().send().await.expect(StatusCode::OK);
+    assert_eq!(
+        refused(delete().send().await, StatusCode::NOT_FOUND),
+        "template_not_found"
+    );
+}
+
+#[tokio::test]
+async fn templates_are_listed_with_the_built_in_ones() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    let body = json!({"subject": "s", "html": "h"});
+    put(&mailer, "/templates/invite/default", &body)
+        .await
+        .expect(StatusCode::CREATED);
+    put(&mailer, "/templates/invite/de", &body)
+        .await
+        .expect(StatusCode::CREATED);
+    put(&mailer, "/templates/welcome/en-gb", &body)
+        .await
+        .expect(StatusCode::CREATED);
+    let list = get(&mailer, "/templates?limit=100")
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    let names: Vec<_> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|template| {
+            let (name, locale) = (&template["name"], &template["locale"]);
+            format!("{} {}", name.as_str().unwrap(), locale.as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "confirmation default",
+            "email_change default",
+            "invite de",
+            "invite default",
+            "magic_link default",
+            "reauthentication default",
+            "recovery default",
+            "welcome en-GB",
+        ]
+    );
+    assert_eq!(list["meta"]["pagination"]["total"], 8);
+    assert_eq!(list["data"][0]["updated_at"], Value::Null);
+    assert!(list["data"][3]["updated_at"].is_string(), "{list}");
+}
+
+#[tokio::test]
+async fn a_mail_is_made_from_a_template() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    let body = json!({"subject": "Hi {{ name }}", "html": "<p>Hi <b>{{ name }}</b></p>"});
+    put(&mailer, "/templates/hi/default", &body)
+        .await
+        .expect(StatusCode::CREATED);
+    let name = "<script>\"A&B\"</script>";
+    let id = mailer
+        .send(&json!({"to": "ada@example.com", "template": "hi", "variables": {"name": name}}))
+        .await;
+    let mails = sink.delivered(1).await;
+    let message = read(&mails[0]);
+    assert_eq!(message.subject(), Some(format!("Hi {name}").as_str()));
+    let html = message.body_html(0).unwrap().into_owned();
+    assert!(html.contains("&lt;script&gt;&quot;A&amp;B&quot;"), "{html}");
+    let text = message.body_text(0).unwrap();
+    assert_eq!(text.trim(), format!("Hi {name}"));
+    assert_eq!(mailer.message(&id).await["template"], "hi");
+}
+
+#[tokio::test]
+async fn a_reader_gets_the_best_language() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    for locale in ["default", "en", "de-AT"] {
+        let body = json!({"subject": locale, "html": "h"});
+        put(&mailer, &format!("/templates/hi/{locale}"), &body)
+            .await
+            .expect(StatusCode::CREATED);
+    }
+    for (asked, given) in [
+        (json!("en-GB"), "en"),
+        (json!("de-at"), "de-AT"),
+        (json!("de"), "default"),
+        (json!("fr-CA"), "default"),
+        (json!(null), "default"),
+    ] {
+        let shown = preview(&mailer, "hi", &json!({ "locale": asked })).await;
+        assert_eq!(
+            shown.expect(StatusCode::OK).json()["data"]["subject"],
+            given,
+            "{asked}"
+        );
+    }
+    let body = json!({"subject": "Einladung", "html": "h"});
+    put(&mailer, "/templates/invite/de", &body)
+        .await
+        .expect(StatusCode::CREATED);
+    let shown = preview(
+        &mailer,
+        "invite",
+        &json!({"locale": "fr", "variables": auth_variables()}),
+    )
+    .await;
+    let subject = shown.expect(StatusCode::OK).json()["data"]["subject"].clone();
+    assert_eq!(subject, "You have been invited");
+}
+
+#[tokio::test]
+async fn missing_variables_and_mistakes_are_told() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    let body =
+        json!({"to": "ada@example.com", "template": "recovery", "variables": {"Token": "1"}});
+    let response = mailer.post("/send", &body).send().await;
+    let message = response.json()["error"]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        message.contains("ConfirmationURL, Email, SiteURL"),
+        "{message}"
+    );
+    assert_eq!(
+        refused(response, StatusCode::UNPROCESSABLE_ENTITY),
+        "missing_variables"
+    );
+
+    let broken = json!({"subject": "s", "html": "<p>{{ name"});
+    let response = put(&mailer, "/templates/hi/default", &broken).await;
+    assert_eq!(
+        refused(response, StatusCode::UNPROCESSABLE_ENTITY),
+        "template_invalid"
+    );
+    let endless = "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}";
+    let draft = json!({"draft": {"subject": "s", "html": endless}});
+    let response = preview(&mailer, "hi", &draft).await;
+    assert_eq!(
+        refused(response, StatusCode::UNPROCESSABLE_ENTITY),
+        "template_failed"
+    );
+    let large = json!({"subject": "s", "html": "x".repeat(70_000)});
+    let response = put(&mailer, "/templates/hi/default", &large).await;
+    assert_eq!(
+        refused(response, StatusCode::PAYLOAD_TOO_LARGE),
+        "payload_too_large"
+    );
+    let response = put(
+        &mailer,
+        "/templates/Hi!/default",
+        &json!({"subject": "s", "html": "h"}),
+    )
+    .await;
+    assert_eq!(refused(response, StatusCode::BAD_REQUEST), "invalid_path");
+}
+
+#[tokio::test]
+async fn a_draft_is_previewed_without_being_stored() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    let body = json!({
+        "variables": {"name": "Ada"},
+        "draft": {"subject": "Hi {{ .name }}", "html": "<p>Hi {{ .name }}</p>"},
+    });
+    let shown = preview(&mailer, "hi", &body)
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    assert_eq!(
+        shown["data"],
+        json!({"subject": "Hi Ada", "html": "<p>Hi Ada</p>", "text": "Hi Ada"})
+    );
+    assert_eq!(
+        get(&mailer, "/templates/hi/default").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn the_mails_of_auth_can_be_sent_and_replaced() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    let names = [
+        "confirmation",
+        "recovery",
+        "magic_link",
+        "invite",
+        "email_change",
+        "reauthentication",
+    ];
+    for (count, name) in names.into_iter().enumerate() {
+        let body =
+            json!({"to": "ada@example.com", "template": name, "variables": auth_variables()});
+        mailer.send(&body).await;
+        let mails = sink.delivered(count + 1).await;
+        let text = read(&mails[count]).body_text(0).unwrap().into_owned();
+        assert!(text.contains("123456"), "{name}: {text}");
+    }
+    let own = json!({"subject": "Ours", "html": "<a href=\"{{ .ConfirmationURL }}\">{{ .Data.name }}</a>"});
+    put(&mailer, "/templates/confirmation/default", &own)
+        .await
+        .expect(StatusCode::CREATED);
+    let body =
+        json!({"to": "ada@example.com", "template": "confirmation", "variables": auth_variables()});
+    mailer.send(&body).await;
+    let mails = sink.delivered(names.len() + 1).await;
+    let html = read(&mails[names.len()]).body_html(0).unwrap().into_owned();
+    assert_eq!(
+        html.trim(),
+        "<a href=\"https://api.example/auth/v1/verify?token=abc&amp;type=signup\">Ada</a>"
+    );
+    as_service(mailer.client.delete("/templates/confirmation/default"))
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    let shown = get(&mailer, "/templates/confirmation/default")
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(
+        shown.json()["data"]["subject"],
+        "Confirm your e-mail address"
+    );
+}

@@ -1,0 +1,255 @@
+//! One connection of a client, from its first byte to its last.
+//!
+//! Most connections of a door are idle most of the time, and the HTTP implementation keeps its
+//! buffers as long as it has a connection. So an idle one is taken back from it and merely waited
+//! on: thousands of them then cost little more than their sockets.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use common::{lifecycle::Lifecycle, server::ConnectionLimits};
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep_until, timeout},
+};
+
+use self::stream::{Activity, ClientStream, Ongoing, TrackedBody};
+use crate::{proxy::Proxy, tunnel};
+
+mod stream;
+
+/// How long an idle connection waits for the next request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long a connection waits for a request after a stop.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// Time between two looks at a connection; one that is idle at two of them is taken back.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Serves connections.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    proxy: Arc<Proxy>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    first_byte: Duration,
+    counts: Counts,
+    lifecycle: Lifecycle,
+}
+
+/// How many connections there are. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    open: AtomicUsize,
+    idle: AtomicUsize,
+}
+
+/// One connection, or one idle connection, as long as it is held.
+struct Counted<'a>(&'a AtomicUsize);
+
+/// How serving a stream ended.
+enum End<S> {
+    /// The connection is idle and may be waited on.
+    Idle(ClientStream<S>),
+    /// It is over.
+    Over,
+}
+
+impl Connections {
+    /// Connections whose requests `proxy` answers, each within `limits`.
+    pub(crate) fn new(proxy: Arc<Proxy>, limits: &ConnectionLimits, lifecycle: Lifecycle) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_headers(limits.max_headers)
+            .max_buf_size(limits.max_header_bytes);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.max_streams)
+            .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+            .keep_alive_interval(Some(limits.header_timeout));
+        Self {
+            proxy,
+            http1,
+            http2,
+            first_byte: limits.header_timeout,
+            counts: Counts::default(),
+            lifecycle,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    /// Serves `stream` to its end.
+    pub(crate) async fn serve<S>(self, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let counts = self.counts.clone();
+        let _open = Counted::begin(&counts.0.open);
+        let mut client = ClientStream::new(stream);
+        let mut patience = self.first_byte;
+        loop {
+            let Some(is_http2) = self.wait(&mut client, patience).await else {
+                return;
+            };
+            if is_http2 {
+                return Box::pin(self.serve_http2(client, peer)).await;
+            }
+            match Box::pin(self.serve_http1(client, peer)).await {
+                End::Idle(idle) => client = idle,
+                End::Over => return,
+            }
+            patience = KEEP_ALIVE;
+        }
+    }
+
+    /// Waits for the first bytes of a request; tells whether they begin HTTP/2.
+    async fn wait<S>(&self, client: &mut ClientStream<S>, patience: Duration) -> Option<bool>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let _idle = Counted::begin(&self.counts.0.idle);
+        let mut first = pin!(timeout(patience, client.read_ahead()));
+        let first = tokio::select! {
+            biased;
+            first = &mut first => first,
+            // A request may be on its way at this moment: whoever sent it saw an open connection.
+            () = self.lifecycle.stopping() => timeout(LINGER, first).await.ok()?,
+        };
+        first.ok()?.ok()
+    }
+
+    async fn serve_http1<S>(&self, client: ClientStream<S>, peer: SocketAddr) -> End<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = client.activity();
+        // Boxed, so that a connection between two requests holds no room for the largest.
+        let service = service_fn(|request| Box::pin(self.answer(request, peer, &activity)));
+        let mut connection = self.http1.serve_connection(TokioIo::new(client), service);
+        let mut tick = pin!(sleep_until(Instant::now() + TICK));
+        let mut was_idle = false;
+        let outcome = loop {
+            // Looking now and then, also for a stop, spares every request the look.
+            let outcome = tokio::select! {
+                biased;
+                outcome = &mut connection => Some(outcome),
+                () = &mut tick => None,
+            };
+            if outcome.is_some() {
+                break outcome;
+            }
+            let is_idle = activity.is_idle();
+            if self.lifecycle.is_stopping() {
+                Pin::new(&mut connection).graceful_shutdown();
+            } else if is_idle && was_idle {
+                break None;
+            }
+            was_idle = is_idle;
+            tick.as_mut().reset(Instant::now() + TICK);
+        };
+        let Some(outcome) = outcome else {
+            return End::Idle(ClientStream::from_parts(connection.into_parts()));
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "connection ended early");
+            return End::Over;
+        }
+        if let Some(upstream) = activity.take_tunnel() {
+            let client = ClientStream::from_parts(connection.into_parts());
+            let carried = tunnel::carry(client, upstream);
+            tokio::select! {
+                () = carried => {}
+                () = self.lifecycle.stopping() => {}
+            }
+        }
+        End::Over
+    }
+
+    async fn serve_http2<S>(&self, client: ClientStream<S>, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = client.activity();
+        let connections = self.clone();
+        let service = service_fn(move |request| {
+            let (connections, activity) = (connections.clone(), Arc::clone(&activity));
+            async move { connections.answer(request, peer, &activity).await }
+        });
+        let mut connection = pin!(self.http2.serve_connection(TokioIo::new(client), service));
+        let outcome = tokio::select! {
+            outcome = &mut connection => outcome,
+            () = self.lifecycle.stopping() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "connection ended early");
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        activity: &Arc<Activity>,
+    ) -> Result<Response<TrackedBody>, Infallible> {
+        let ongoing = Ongoing::begin(activity);
+        let mut response = self.proxy.answer(request, peer).await;
+        if let Some(upstream) = response.extensions_mut().remove::<tunnel::Agreed>() {
+            activity.put_tunnel(upstream);
+        }
+        Ok(response.map(|body| TrackedBody::new(body, ongoing)))
+    }
+}
+
+impl Counts {
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.0.open.load(Ordering::Relaxed)
+    }
+
+    /// Connections on which nothing happens, and that cost next to nothing.
+    pub(crate) fn idle(&self) -> usize {
+        self.0.idle.load(Ordering::Relaxed)
+    }
+}
+
+impl<'a> Counted<'a> {
+    fn begin(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,99 @@
+use std::time::Duration;
+
+use http::StatusCode;
+use testkit::wait::eventually;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::kit::{Gateway, RawResponse, Setup, echo};
+
+async fn gateway() -> Gateway {
+    Setup::route(echo().await, "").start().await
+}
+
+fn get(gateway: &Gateway, path: &str) -> Vec<u8> {
+    let key = &gateway.anon_key;
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\napikey: {key}\r\n\r\n").into_bytes()
+}
+
+/// Waits until so many connections are idle.
+async fn idle(gateway: &Gateway, count: usize) {
+    eventually("idle connections", Duration::from_secs(10), async || {
+        let connections = gateway.admin.get("/connections").send().await.json();
+        (connections["data"]["idle"] == count).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_serves_again_however_the_next_request_arrives() {
+    let gateway = gateway().await;
+    let mut socket = gateway.connect().await;
+    for number in 0..2 {
+        // In two parts, the first of which could begin HTTP/2 as well.
+        let request = get(&gateway, &format!("/a/v1/{number}"));
+        let (first, rest) = request.split_at(1 + number);
+        socket.write_all(first).await.unwrap();
+        tokio::task::yield_now().await;
+        socket.write_all(rest).await.unwrap();
+        let response = RawResponse::read(&mut socket).await;
+        assert!(
+            response.body.contains(&format!("\"/{number}\"")),
+            "{}",
+            response.body
+        );
+        idle(&gateway, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_a_stop() {
+    let gateway = gateway().await;
+    let mut socket = gateway.connect().await;
+    socket.write_all(&get(&gateway, "/a/v1/x")).await.unwrap();
+    RawResponse::read(&mut socket).await;
+    let fresh = gateway.connect().await;
+    idle(&gateway, 2).await;
+    assert!(gateway.lifecycle.drain(Duration::from_secs(5)).await);
+    drop(fresh);
+    assert_eq!(socket.read(&mut [0; 16]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_head_is_cut_off() {
+    let setup = Setup::route(echo().await, "").set("GATEWAY_HEADER_TIMEOUT_SECONDS", "1");
+    let gateway = setup.start().await;
+    for begun in ["", "GET /a/v1/x HTTP/1.1\r\nHost: a\r\n"] {
+        let mut socket = gateway.connect().await;
+        socket.write_all(begun.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut received));
+        end.await.expect("the connection ends").ok();
+    }
+}
+
+#[tokio::test]
+async fn idle_sockets_do_not_slow_anybody_down() {
+    const SOCKETS: usize = 500;
+    let gateway = gateway().await;
+    let mut held: Vec<TcpStream> = Vec::new();
+    for number in 0..SOCKETS {
+        let mut socket = gateway.connect().await;
+        if number % 2 == 0 {
+            socket
+                .write_all(b"GET /a/v1/x HTTP/1.1\r\nX-A: ")
+                .await
+                .unwrap();
+        }
+        held.push(socket);
+    }
+    for _ in 0..50 {
+        let request = gateway
+            .client
+            .get("/a/v1/x")
+            .header("apikey", &gateway.anon_key);
+        request.send().await.expect(StatusCode::OK);
+    }
+}
