@@ -83,7 +83,7 @@ make_base() {
     mv "$debian/tmp/slim" "$work/slim"
     rm -rf "$debian/tmp/packages"
     cp -a "$work/slim/." "$root"
-    rm -rf "$root"/usr/share/{doc,man,locale,lintian,bug} "$root"/usr/sbin/* "$root"/usr/bin/* "$root"/sbin/*
+    rm -rf "${root:?}"/usr/share/{doc,man,locale,lintian,bug} "${root:?}"/{usr/sbin,usr/bin,sbin}/*
     cat "$root"/usr/share/ca-certificates/mozilla/*.crt >"$root/etc/ssl/certs/ca-certificates.crt"
     printf 'root:x:0:0:root:/:/nologin\nnonroot:x:65532:65532:nonroot:/:/nologin\n' >"$root/etc/passwd"
     printf 'root:x:0:\nnonroot:x:65532:\n' >"$root/etc/group"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Finds a Docker engine for the tests, or starts one. To be sourced; with one of its own, the engine
 # ends with the script. require_test_engine ends the script with 1 when there is none, or with 0 when
 # FERROBASE_CI_WITHOUT_DOCKER=1 says that this is known.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the Compose scripts share. To be sourced, from the root of the project. The variables of the
 # fleet are those of `.env`, or of the file that ENV_FILE names.
 ENV_FILE=${ENV_FILE:-.env}

@@ -34,7 +34,8 @@ fail() {
 # call METHOD PATH [curl argument…]: sends a request; sets status, and $work/head and $work/body.
 call() {
     request="$1 $2"
-    : >"$work/head" >"$work/body"
+    : >"$work/head"
+    : >"$work/body"
     status=$(curl --silent --show-error --max-time 15 --globoff --request "$1" --dump-header "$work/head" \
         --output "$work/body" --write-out '%{http_code}' "${@:3}" "$url$2") || fail 'no answer'
 }
