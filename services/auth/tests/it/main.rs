@@ -14,3 +14,8 @@ mod support;
 mod token;
 mod user;
 mod verify;
+
+#[test]
+fn the_contract_is_current() {
+    testkit::contract::assert_current::<auth::Auth>();
+}

@@ -137,7 +137,10 @@ async fn a_forged_token_is_refused_by_every_service() {
             "role raised under the old signature",
             jwt::with_claims(&owner.token, &service),
         ),
-        ("cut off", owner.token.strip_suffix(|_: char| true).unwrap().to_owned()),
+        (
+            "cut off",
+            owner.token.strip_suffix(|_: char| true).unwrap().to_owned(),
+        ),
         ("not a token", "service_role".to_owned()),
     ];
     for (what, token) in forgeries {
