@@ -19,6 +19,7 @@ use crate::{
 
 /// A page of the audit log.
 #[utoipa::path(
+    operation_id = "admin_audit_list",
     get,
     path = "/admin/audit",
     params(

@@ -78,6 +78,7 @@ pub struct Users {
 
 /// A page of all users, newest first.
 #[utoipa::path(
+    operation_id = "admin_users_list",
     get,
     path = "/admin/users",
     params(
@@ -107,6 +108,7 @@ pub async fn list(
 
 /// One user.
 #[utoipa::path(
+    operation_id = "admin_users_read",
     get,
     path = "/admin/users/{user_id}",
     params(("user_id" = Uuid, Path)),
@@ -196,6 +198,7 @@ pub async fn create(
 
 /// Changes a user.
 #[utoipa::path(
+    operation_id = "admin_users_update",
     put,
     path = "/admin/users/{user_id}",
     params(("user_id" = Uuid, Path)),

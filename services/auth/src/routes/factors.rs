@@ -171,6 +171,7 @@ pub async fn challenge(
 
 /// Proves to hold the factor, which raises the session to `aal2`.
 #[utoipa::path(
+    operation_id = "factors_verify",
     post,
     path = "/factors/{factor_id}/verify",
     params(("factor_id" = Uuid, Path)),

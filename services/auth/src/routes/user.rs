@@ -61,6 +61,7 @@ pub struct UserUpdate {
 
 /// The user the token belongs to.
 #[utoipa::path(
+    operation_id = "user_read",
     get,
     path = "/user",
     responses((status = 200, body = UserView), (status = "4XX", body = crate::wire::RefusalV2)),
@@ -84,6 +85,7 @@ pub async fn read(
 
 /// Changes the user the token belongs to.
 #[utoipa::path(
+    operation_id = "user_update",
     put,
     path = "/user",
     request_body = UserUpdate,

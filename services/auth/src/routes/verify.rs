@@ -88,6 +88,7 @@ pub async fn follow(
 
 /// Uses a token or code up and answers tokens.
 #[utoipa::path(
+    operation_id = "verify_verify",
     post,
     path = "/verify",
     request_body = Verification,

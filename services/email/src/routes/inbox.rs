@@ -61,6 +61,7 @@ pub(crate) async fn page(
 
 /// Lists the mails that were caught, newest first.
 #[utoipa::path(
+    operation_id = "inbox_list",
     get,
     path = "/inbox.json",
     tag = "inbox",

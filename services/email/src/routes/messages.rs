@@ -19,6 +19,7 @@ use crate::{
 
 /// Lists the caller's messages, newest first; to the operator's servers, everybody's.
 #[utoipa::path(
+    operation_id = "messages_list",
     get,
     path = "/messages",
     tag = "messages",
@@ -48,6 +49,7 @@ pub(crate) async fn list(
 
 /// Shows where a message is, to whoever sent it and to the operator's servers.
 #[utoipa::path(
+    operation_id = "messages_get",
     get,
     path = "/messages/{id}",
     tag = "messages",

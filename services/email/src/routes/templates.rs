@@ -35,6 +35,7 @@ pub(crate) struct Deleted {
 
 /// Lists all templates in all languages, the built-in ones included.
 #[utoipa::path(
+    operation_id = "templates_list",
     get,
     path = "/templates",
     tag = "templates",
@@ -61,6 +62,7 @@ pub(crate) async fn list(
 
 /// Shows a template in exactly this language.
 #[utoipa::path(
+    operation_id = "templates_get",
     get,
     path = "/templates/{name}/{locale}",
     tag = "templates",

@@ -1,6 +1,10 @@
 //! JSON bodies: their keys, with every value skipped.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use bytes::Bytes;
 use serde::{
@@ -41,13 +45,11 @@ pub(super) fn inspect(body: &Bytes) -> Result<Payload, Error> {
     }
 }
 
-/// Writes an object of text members; of several with one name the last stays.
+/// Writes an object of text members, in the order of their names; of several with one name the last
+/// stays.
 pub(super) fn object(pairs: &[(String, String)]) -> Bytes {
-    let mut members = serde_json::Map::new();
-    for (key, value) in pairs {
-        members.insert(key.clone(), value.clone().into());
-    }
-    serde_json::Value::Object(members).to_string().into()
+    let members: BTreeMap<_, _> = pairs.iter().map(|(key, value)| (key, value)).collect();
+    serde_json::json!(members).to_string().into()
 }
 
 /// A key, borrowed from the body unless it is written with escapes.
