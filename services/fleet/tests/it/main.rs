@@ -3,8 +3,10 @@
 
 mod containers;
 mod dependencies;
+mod doctor;
 mod isolation;
 mod outage;
+mod running;
 mod settings;
 mod shutdown;
 mod stack;

@@ -1,18 +1,16 @@
 //! SIGTERM while requests are open.
 
-use std::{
-    fs::Permissions, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration,
-};
+use std::time::Duration;
 
-use fleet::dotenv;
-use serde_json::Value;
 use testkit::{Client, wait::eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    process::{Child, Command},
+    process::Command,
     task::JoinSet,
 };
+
+use crate::running::Running;
 
 /// Requests that are open when the signal comes.
 const OPEN_REQUESTS: usize = 30;
@@ -25,45 +23,6 @@ const SLOW: &str = "\
 create function public.slow(seconds float8) returns text language sql volatile as \
 $$ select pg_sleep(seconds); select 'done' $$;
 notify pgrst, 'reload schema';";
-
-/// The real binary on private data.
-struct Running {
-    process: Child,
-    state: Value,
-    anon_key: String,
-    admin_url: String,
-}
-
-async fn up(home: &Path) -> Running {
-    let env_file = home.join(".env");
-    let process = Command::new(env!("CARGO_BIN_EXE_ferrobase"))
-        .arg("--env-file")
-        .arg(&env_file)
-        .arg("--data")
-        .arg(home.join("data"))
-        .arg("up")
-        .env("GATEWAY_PORT", "0")
-        .env("GATEWAY_ADMIN_LISTEN", "off")
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let state_file = home.join("data/stack.json");
-    let state: Value = eventually("the stack is up", Duration::from_mins(1), async || {
-        serde_json::from_slice(&std::fs::read(&state_file).ok()?).ok()
-    })
-    .await;
-    let variables = dotenv::load(&env_file).unwrap();
-    Running {
-        admin_url: format!(
-            "postgres://postgres:{}@127.0.0.1:{}/postgres",
-            variables["POSTGRES_PASSWORD"], state["postgres_port"]
-        ),
-        anon_key: variables["ANON_KEY"].clone(),
-        process,
-        state,
-    }
-}
 
 /// Sends a whole request on a connection of its own; the answer is read later.
 async fn send_slow_call(address: &str, key: &str) -> TcpStream {
@@ -84,16 +43,8 @@ async fn calls_running(database: &tokio_postgres::Client) -> i64 {
 
 #[tokio::test]
 async fn a_sigterm_under_load_loses_no_open_request() {
-    // PostgreSQL may have to run as another user, who must be able to pass through.
-    let home = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o711))
-        .tempdir()
-        .unwrap();
-    let mut running = up(home.path()).await;
-    let gateway = running.state["services"]["gateway"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let mut running = Running::start().await;
+    let gateway = running.url("gateway").to_owned();
     let database = testkit::postgres::connect(&running.admin_url)
         .await
         .unwrap();
