@@ -97,6 +97,7 @@ contracts: ## Rewrite contracts/*.json from the code
 bench: deps ## Benchmarks; prints ratios against a peer
 	cargo build --release --locked --bin ferrobase
 	scripts/bench.sh $(CARGO_TARGET_DIR)/release/ferrobase
+	scripts/bench/mongo-api.sh
 
 ##@ Housekeeping
 
