@@ -183,7 +183,7 @@ pub async fn update(
     known(&mut *state.store().connection().await?, id).await?;
     let hash = match &input.password {
         Some(password) => {
-            state.config().password.requirements.check(password)?;
+            state.config().password.requirements.check(password).await?;
             Some(state.hasher().hash(password.clone()).await?)
         }
         None if input.password_hash.is_empty() => None,

@@ -301,7 +301,7 @@ impl LinkRequest {
     async fn hash(&self, state: &AppState) -> Result<Option<String>> {
         match &self.password {
             Some(password) if matches!(self.kind.as_str(), "signup" | "magiclink") => {
-                state.config().password.requirements.check(password)?;
+                state.config().password.requirements.check(password).await?;
                 state.hasher().hash(password.clone()).await.map(Some)
             }
             _ => Ok(None),

@@ -99,7 +99,7 @@ pub async fn sign_up(
     if anonymous {
         return anonymously(&state, input.data, &origin).await;
     }
-    let (contact, password, challenge) = input.validate(&state)?;
+    let (contact, password, challenge) = input.validate(&state).await?;
     let new = NewAccount {
         contact,
         hash: state.hasher().hash(password).await?,
@@ -262,14 +262,17 @@ fn autoconfirms(state: &AppState, contact: &Contact) -> bool {
 
 impl SignUp {
     /// Checks in GoTrue's order.
-    fn validate(&self, state: &AppState) -> Result<(Contact, SecretString, Option<Challenge>)> {
+    async fn validate(
+        &self,
+        state: &AppState,
+    ) -> Result<(Contact, SecretString, Option<Challenge>)> {
         let config = state.config();
         let missing = || Error::invalid("Signup requires a valid password");
         let password = self.password.clone().ok_or_else(missing)?;
         if secrecy::ExposeSecret::expose_secret(&password).is_empty() {
             return Err(missing());
         }
-        config.password.requirements.check(&password)?;
+        config.password.requirements.check(&password).await?;
         if !self.email.is_empty() && !self.phone.is_empty() {
             return Err(Error::invalid(
                 "Only an email address or phone number should be provided on signup.",

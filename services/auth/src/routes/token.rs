@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result, code},
     grant::{self, Granted, Tokens},
     limits::Limit,
-    password::Verdict,
+    password::hash::Verdict,
     pkce,
     request::{Body, Origin, Params},
     store,
@@ -124,7 +124,12 @@ async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) ->
     };
     check_may_sign_in(state, &user, &contact)?;
 
-    let weakness = state.config().password.requirements.weakness(&password);
+    let weakness = state
+        .config()
+        .password
+        .requirements
+        .weakness(&password)
+        .await?;
     let upgraded = match (verdict, hash) {
         (Verdict::Outdated, Some(old)) => Some((old, state.hasher().hash(password).await?)),
         _ => None,

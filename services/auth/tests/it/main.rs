@@ -2,6 +2,7 @@
 mod admin;
 mod changes;
 mod factors;
+mod imported;
 mod invitations;
 mod logout;
 mod mailed;

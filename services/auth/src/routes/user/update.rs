@@ -20,7 +20,7 @@ use crate::{
     factor::Factor,
     limits::Limit,
     mails::{self, Mail, Return},
-    password::Verdict,
+    password::hash::Verdict,
     pkce::ChallengeInput,
     redirect::ReturnTo,
     request::{Body, Origin},
@@ -235,7 +235,12 @@ async fn new_hash(
             ));
         }
     }
-    state.config().password.requirements.check(&password)?;
+    state
+        .config()
+        .password
+        .requirements
+        .check(&password)
+        .await?;
     state.hasher().hash(password).await.map(Some)
 }
 
