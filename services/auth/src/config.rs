@@ -1,5 +1,7 @@
 //! What auth can be told, in GoTrue's variable names.
 
+pub mod hooks;
+
 use std::time::Duration as StdDuration;
 
 use common::{
@@ -43,6 +45,8 @@ pub struct Config {
     pub mfa: Mfa,
     /// How often something may be tried.
     pub limits: Limits,
+    /// Code of the operator's own that has a say.
+    pub hooks: hooks::Hooks,
 }
 
 /// Access tokens.
@@ -251,6 +255,7 @@ impl FromEnv for Config {
             sessions: Sessions::from_env(env),
             mfa: Mfa::from_env(env),
             limits: Limits::from_env(env),
+            hooks: hooks::Hooks::from_env(env),
         }
     }
 }

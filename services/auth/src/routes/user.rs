@@ -164,7 +164,7 @@ pub async fn update(
         .map_err(taken)?;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
-    state.mailer().send_all(mails).await?;
+    mails::send(&state, &mails, &origin).await?;
     Ok(Json(view))
 }
 
@@ -199,7 +199,7 @@ pub async fn reauthenticate(
     let mail = mails::reauthentication(&state, &mut tx, &mut user).await?;
     store::users::save(&mut tx, &user, state.now()).await?;
     tx.commit().await?;
-    state.mailer().send(&mail).await?;
+    mails::send(&state, &[mail], &origin).await?;
     Ok(Json(json!({})))
 }
 

@@ -2,11 +2,14 @@
 mod admin;
 mod changes;
 mod factors;
+mod hook_functions;
+mod hooks;
 mod invitations;
 mod logout;
 mod mailed;
 mod passwordless;
 mod pkce;
+mod receiver;
 mod refresh;
 mod rules;
 mod signup;
