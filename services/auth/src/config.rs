@@ -1,5 +1,6 @@
 //! What auth can be told, in GoTrue's variable names.
 
+pub mod hooks;
 mod limits;
 mod mail;
 mod mfa;
@@ -58,6 +59,8 @@ pub struct Config {
     pub mfa: Mfa,
     /// How often something may be tried.
     pub limits: Limits,
+    /// Code of the operator's own that has a say.
+    pub hooks: hooks::Hooks,
 }
 
 /// Access tokens.
@@ -142,6 +145,7 @@ impl FromEnv for Config {
             sessions: Sessions::from_env(env),
             mfa: Mfa::from_env(env),
             limits: Limits::from_env(env),
+            hooks: hooks::Hooks::from_env(env),
         }
     }
 }

@@ -57,6 +57,18 @@ pub mod code {
     pub const OTP_EXPIRED: &str = "otp_expired";
     /// The change needs a fresh proof of who the user is.
     pub const REAUTHENTICATION_NEEDED: &str = "reauthentication_needed";
+    /// The hook did not answer in time.
+    pub const HOOK_TIMEOUT: &str = "hook_timeout";
+    /// The hook could not be reached.
+    pub const HOOK_TIMEOUT_AFTER_RETRY: &str = "hook_timeout_after_retry";
+    /// The hook's answer is too large.
+    pub const HOOK_PAYLOAD_OVER_SIZE_LIMIT: &str = "hook_payload_over_size_limit";
+    /// The hook's answer is not JSON.
+    pub const HOOK_PAYLOAD_INVALID_CONTENT_TYPE: &str = "hook_payload_invalid_content_type";
+    /// A hook wants no more attempts at a second factor.
+    pub const MFA_VERIFICATION_REJECTED: &str = "mfa_verification_rejected";
+    /// A hook said no, and only it knows why.
+    pub const UNKNOWN: &str = "unknown";
     /// The proof of who the user is is not good.
     pub const REAUTHENTICATION_NOT_VALID: &str = "reauthentication_not_valid";
     /// The present password was not given right.

@@ -17,6 +17,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     factor::Factor,
+    hooks::points,
     jwt::Claims,
     password::Weakness,
     request::Origin,
@@ -68,8 +69,9 @@ pub async fn begin(
     let refresh_token = session::new_refresh_token();
     let owner = (user.id, session.id);
     store::refresh_tokens::insert(connection, &refresh_token, owner, None, now).await?;
+    let how = (method, origin);
     Ok(Granted {
-        tokens: tokens(state, connection, user, &session, refresh_token).await?,
+        tokens: tokens(state, connection, user, (&session, refresh_token), how).await?,
         session_id: session.id,
         reused: None,
         rotated: false,
@@ -83,6 +85,7 @@ pub async fn raise(
     user: &User,
     session: &Session,
     (factor, method): (Uuid, &str),
+    origin: &Origin,
 ) -> Result<Granted> {
     let now = state.now();
     store::sessions::raise(connection, session, factor, now).await?;
@@ -96,8 +99,9 @@ pub async fn raise(
         aal: Some("aal2".to_owned()),
         ..session.clone()
     };
+    let how = (method, origin);
     Ok(Granted {
-        tokens: tokens(state, connection, user, &session, refresh_token).await?,
+        tokens: tokens(state, connection, user, (&session, refresh_token), how).await?,
         session_id: session.id,
         reused: None,
         rotated: true,
@@ -159,8 +163,9 @@ async fn exchange(state: &AppState, presented: &str, origin: &Origin) -> Result<
     };
     store::sessions::refreshed(&mut tx, session.id, origin, now).await?;
     let rotated = !matches!(reused, Some("fail-to-save"));
+    let how = ("token_refresh", origin);
     let granted = Granted {
-        tokens: tokens(state, &mut tx, user, &session, refresh_token).await?,
+        tokens: tokens(state, &mut tx, user, (&session, refresh_token), how).await?,
         session_id: session.id,
         reused,
         rotated,
@@ -252,8 +257,8 @@ async fn tokens(
     state: &AppState,
     connection: &mut PgConnection,
     user: User,
-    session: &Session,
-    refresh_token: String,
+    (session, refresh_token): (&Session, String),
+    how: (&str, &Origin),
 ) -> Result<Tokens> {
     let config = &state.config().jwt;
     let issued_at = state.now().unix_timestamp();
@@ -275,8 +280,12 @@ async fn tokens(
         session_id: session.id.to_string(),
         is_anonymous: user.is_anonymous,
     };
+    let access_token = match points::custom_access_token(state, connection, &claims, how).await? {
+        Some(claims) => state.keys().sign(&claims)?,
+        None => state.keys().sign(&claims)?,
+    };
     Ok(Tokens {
-        access_token: state.keys().sign(&claims)?,
+        access_token,
         token_type: "bearer",
         expires_in: config.expires_in.whole_seconds(),
         expires_at,

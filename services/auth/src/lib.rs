@@ -2,8 +2,8 @@
 //!
 //! Requests arrive at [`routes`], which decode, call and encode. What is decided lives in modules
 //! without input or output ([`password`], [`jwt`], [`session`], [`address`], [`one_time`]); what
-//! takes several steps in one transaction in [`accounts`], [`grant`] and [`mails`]; SQL in
-//! [`store`] alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
+//! takes several steps in one transaction in [`accounts`], [`grant`] and [`mails`]; code of the
+//! operator's own is asked in [`hooks`]; SQL is in [`store`] alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
 
 pub mod accounts;
 pub mod address;
@@ -15,6 +15,7 @@ pub mod error;
 pub mod factor;
 pub mod grant;
 pub mod hasher;
+pub mod hooks;
 pub mod identity;
 pub mod jwt;
 pub mod limits;
@@ -49,7 +50,7 @@ use time::OffsetDateTime;
 
 pub use crate::{config::Config, error::Error};
 use crate::{
-    error::Result, hasher::Hasher, jwt::Keys, limits::Limits, mailer::Mailer,
+    error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits, mailer::Mailer,
     redirect::Destinations, store::Store,
 };
 
@@ -69,6 +70,7 @@ struct Inner {
     hasher: Hasher,
     mailer: Mailer,
     limits: Limits,
+    hooks: Hooks,
     destinations: Destinations,
     clock: Clock,
 }
@@ -82,6 +84,7 @@ impl AppState {
             hasher: Hasher::new(&config.password)?,
             mailer: Mailer::new(&config)?,
             limits: Limits::new(config.limits.clone()),
+            hooks: Hooks::new(config.hooks.clone())?,
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
             clock,
             config,
@@ -116,6 +119,11 @@ impl AppState {
     /// How often something may be tried.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Code of the operator's own.
+    pub fn hooks(&self) -> &Hooks {
+        &self.0.hooks
     }
 
     /// The places that links may lead to.

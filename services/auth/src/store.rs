@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod factors;
 pub mod flow_states;
+pub mod hooks;
 pub mod identities;
 pub mod one_time_tokens;
 pub mod refresh_tokens;

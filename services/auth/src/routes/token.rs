@@ -16,6 +16,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, Granted, Tokens},
+    hooks::points,
     limits::Limit,
     password::hash::Verdict,
     pkce,
@@ -118,6 +119,10 @@ async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) ->
         .hasher()
         .verify(password.clone(), hash.as_deref())
         .await?;
+    if let Some(user) = &user {
+        let valid = verdict != Verdict::Wrong;
+        points::password_verification_attempt(state, user.id, valid, origin).await?;
+    }
     let (Some(user), Verdict::Right | Verdict::Outdated) = (user, verdict) else {
         let message = "Invalid login credentials";
         return Err(Error::bad_request(code::INVALID_CREDENTIALS, message));
