@@ -98,6 +98,7 @@ bench: deps ## Benchmarks; prints ratios against a peer
 	cargo build --release --locked --bin ferrobase
 	scripts/bench.sh $(CARGO_TARGET_DIR)/release/ferrobase
 	scripts/bench/mongo-api.sh
+	scripts/bench/auth.sh
 
 ##@ Housekeeping
 

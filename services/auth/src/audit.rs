@@ -42,6 +42,10 @@ pub enum Action {
     FactorInProgress,
     /// A factor was given up.
     FactorUnenrolled,
+    /// A factor was changed by an admin.
+    FactorUpdated,
+    /// A factor was taken from its user.
+    FactorDeleted,
     /// A factor was challenged.
     ChallengeCreated,
     /// A challenge was answered.
@@ -79,6 +83,8 @@ impl Action {
             Self::UserUpdatedPassword => ("user_updated_password", "user"),
             Self::FactorInProgress => ("factor_in_progress", "factor"),
             Self::FactorUnenrolled => ("factor_unenrolled", "factor"),
+            Self::FactorUpdated => ("factor_updated", "factor"),
+            Self::FactorDeleted => ("factor_deleted", "factor"),
             Self::ChallengeCreated => ("challenge_created", "factor"),
             Self::VerificationAttempted => ("verification_attempted", "factor"),
             Self::TokenRevoked => ("token_revoked", "token"),

@@ -1,5 +1,6 @@
 //! What auth can be told, in GoTrue's variable names.
 
+mod captcha;
 pub mod hooks;
 mod limits;
 mod mail;
@@ -7,6 +8,7 @@ mod mfa;
 mod password;
 mod sessions;
 mod sms;
+mod webauthn;
 
 use std::time::Duration as StdDuration;
 
@@ -19,14 +21,15 @@ use time::Duration;
 use url::Url;
 
 pub use self::{
+    captcha::Captcha,
     limits::{Limits, Rate},
     mail::Mailer,
-    mfa::Mfa,
+    mfa::{Allowed, Mfa},
     password::Password,
     sessions::Sessions,
     sms::Sms,
 };
-use crate::duration::GoDuration;
+use crate::{duration::GoDuration, webauthn::RelyingParty};
 
 /// Everything auth can be told.
 #[derive(Clone, Debug)]
@@ -57,6 +60,10 @@ pub struct Config {
     pub sessions: Sessions,
     /// Second factors.
     pub mfa: Mfa,
+    /// Who asks browsers for credentials.
+    pub webauthn: RelyingParty,
+    /// Who tells people from programs, if that is asked.
+    pub captcha: Option<Captcha>,
     /// How often something may be tried.
     pub limits: Limits,
     /// Code of the operator's own that has a say.
@@ -116,12 +123,15 @@ impl Config {
 
 impl FromEnv for Config {
     fn from_env(env: &mut Env) -> Self {
+        let site_url = env.url("GOTRUE_SITE_URL", None);
         Self {
+            webauthn: webauthn::relying_party(env, &site_url),
+            captcha: Captcha::from_env(env),
             database: PoolConfig {
                 max_connections: env.parse("GOTRUE_DB_MAX_POOL_SIZE", 10),
                 ..PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL")
             },
-            site_url: env.url("GOTRUE_SITE_URL", None),
+            site_url,
             external_url: env.url("API_EXTERNAL_URL", None),
             uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
@@ -167,6 +177,15 @@ impl FromEnv for Jwt {
             default_role: env.text("GOTRUE_JWT_DEFAULT_GROUP_NAME", "authenticated"),
         }
     }
+}
+
+/// Digits of a code that a person types.
+fn otp_length(env: &mut Env, name: &str) -> usize {
+    let length = env.parse(name, 6);
+    if !(6..=10).contains(&length) {
+        env.problem(format!("{name} is not between 6 and 10"));
+    }
+    length
 }
 
 fn duration(env: &mut Env, name: &str, default: Duration) -> Duration {

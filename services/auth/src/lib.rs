@@ -9,10 +9,12 @@ pub mod accounts;
 pub mod address;
 pub mod audit;
 pub mod authentication;
+pub mod captcha;
 pub mod config;
 pub mod duration;
 pub mod error;
 pub mod factor;
+pub mod frequency;
 pub mod grant;
 pub mod hasher;
 pub mod hooks;
@@ -21,6 +23,7 @@ pub mod jwt;
 pub mod limits;
 pub mod mailer;
 pub mod mails;
+pub mod messages;
 pub mod one_time;
 pub mod paging;
 pub mod password;
@@ -30,9 +33,11 @@ pub mod request;
 pub mod routes;
 pub mod session;
 pub mod store;
+pub mod texts;
 pub mod totp;
 pub mod user;
 pub mod verification;
+pub mod webauthn;
 pub mod wire;
 
 use std::sync::Arc;
@@ -48,11 +53,11 @@ use common::{
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-pub use crate::{config::Config, error::Error};
 use crate::{
-    error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits, mailer::Mailer,
-    redirect::Destinations, store::Store,
+    captcha::Captcha, error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits,
+    mailer::Mailer, redirect::Destinations, request::Origin, store::Store,
 };
+pub use crate::{config::Config, error::Error};
 
 /// The authentication service.
 #[derive(Debug)]
@@ -71,6 +76,7 @@ struct Inner {
     mailer: Mailer,
     limits: Limits,
     hooks: Hooks,
+    captcha: Captcha,
     destinations: Destinations,
     clock: Clock,
 }
@@ -85,6 +91,7 @@ impl AppState {
             mailer: Mailer::new(&config)?,
             limits: Limits::new(config.limits.clone()),
             hooks: Hooks::new(config.hooks.clone())?,
+            captcha: Captcha::new(config.captcha.clone())?,
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
             clock,
             config,
@@ -124,6 +131,17 @@ impl AppState {
     /// Code of the operator's own.
     pub fn hooks(&self) -> &Hooks {
         &self.0.hooks
+    }
+
+    /// The service that tells people from programs.
+    pub fn captcha(&self) -> &Captcha {
+        &self.0.captcha
+    }
+
+    /// Audience of the users a request is about.
+    pub fn audience<'a>(&'a self, origin: &'a Origin) -> &'a str {
+        let default = &self.0.config.jwt.audience;
+        origin.audience.as_deref().unwrap_or(default)
     }
 
     /// The places that links may lead to.

@@ -15,8 +15,13 @@ pub fn new_code(digits: usize) -> String {
 
 /// What is stored and put into links: the code bound to the address it was sent to.
 pub fn hash(address: &str, code: &str) -> String {
+    hex(&Sha224::digest(format!("{address}{code}")))
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for byte in Sha224::digest(format!("{address}{code}")) {
+    for byte in bytes {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

@@ -1,12 +1,15 @@
 //! What clients can ask for.
 
 pub mod admin_audit;
+pub mod admin_factors;
 pub mod admin_users;
 pub mod factors;
 pub mod health;
 pub mod invitations;
 pub mod logout;
 pub mod passwordless;
+pub mod recover;
+pub mod resend;
 pub mod settings;
 pub mod signup;
 pub mod token;
@@ -15,7 +18,7 @@ pub mod verify;
 
 use axum::{
     Router, middleware,
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use utoipa::{
     Modify, OpenApi,
@@ -36,16 +39,19 @@ pub fn router(state: AppState) -> Router {
         .route("/reauthenticate", get(user::reauthenticate))
         .route("/otp", post(passwordless::otp))
         .route("/magiclink", post(passwordless::magic_link))
-        .route("/recover", post(passwordless::recover))
-        .route("/resend", post(passwordless::resend))
+        .route("/recover", post(recover::recover))
+        .route("/resend", post(resend::resend))
         .route("/verify", get(verify::follow).post(verify::verify))
         .route("/invite", post(invitations::invite))
         .route("/admin/generate_link", post(invitations::generate_link))
         .route("/admin/audit", get(admin_audit::list))
         .route("/factors", post(factors::enroll))
         .route("/factors/{factor_id}", delete(factors::unenroll))
-        .route("/factors/{factor_id}/challenge", post(factors::challenge))
-        .route("/factors/{factor_id}/verify", post(factors::verify))
+        .route(
+            "/factors/{factor_id}/challenge",
+            post(factors::challenge::challenge),
+        )
+        .route("/factors/{factor_id}/verify", post(factors::verify::verify))
         .route("/logout", post(logout::log_out))
         .route(
             "/admin/users",
@@ -56,6 +62,11 @@ pub fn router(state: AppState) -> Router {
             get(admin_users::read)
                 .put(admin_users::update)
                 .delete(admin_users::delete),
+        )
+        .route("/admin/users/{user_id}/factors", get(admin_factors::list))
+        .route(
+            "/admin/users/{user_id}/factors/{factor_id}",
+            put(admin_factors::update).delete(admin_factors::delete),
         )
         .fallback(wire::not_found)
         .layer(middleware::from_fn_with_state(state.clone(), wire::finish))
@@ -81,8 +92,8 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         user::reauthenticate,
         passwordless::otp,
         passwordless::magic_link,
-        passwordless::recover,
-        passwordless::resend,
+        recover::recover,
+        resend::resend,
         verify::follow,
         verify::verify,
         invitations::invite,
@@ -90,14 +101,17 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         admin_audit::list,
         factors::enroll,
         factors::unenroll,
-        factors::challenge,
-        factors::verify,
+        factors::challenge::challenge,
+        factors::verify::verify,
         logout::log_out,
         admin_users::list,
         admin_users::create,
         admin_users::read,
         admin_users::update,
         admin_users::delete,
+        admin_factors::list,
+        admin_factors::update,
+        admin_factors::delete,
     ),
     components(schemas(wire::Refusal, wire::RefusalV2)),
     modifiers(&AccessToken)

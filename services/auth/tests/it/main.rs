@@ -1,15 +1,20 @@
 //! auth on a real PostgreSQL.
 mod admin;
+mod authenticator;
+mod captcha;
 mod changes;
+mod enumeration;
 mod factors;
-mod imported;
 mod hook_functions;
 mod hooks;
+mod imported;
 mod invitations;
 mod logout;
 mod mailed;
 mod passwordless;
+mod phone;
 mod pkce;
+mod promises;
 mod receiver;
 mod refresh;
 mod rules;
@@ -18,6 +23,7 @@ mod support;
 mod token;
 mod user;
 mod verify;
+mod webauthn;
 
 #[test]
 fn the_contract_is_current() {

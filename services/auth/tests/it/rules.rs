@@ -132,6 +132,8 @@ fn the_contract_has_every_route() {
         "/admin/generate_link",
         "/admin/users",
         "/admin/users/{user_id}",
+        "/admin/users/{user_id}/factors",
+        "/admin/users/{user_id}/factors/{factor_id}",
         "/factors",
         "/factors/{factor_id}",
         "/factors/{factor_id}/challenge",
