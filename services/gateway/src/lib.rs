@@ -72,7 +72,11 @@ pub fn serve(
     lifecycle: &Lifecycle,
 ) -> std::io::Result<()> {
     let workers = Workers::start(config.workers)?;
-    let minter = Minter::new(&config.jwt_secret, Clock::system(), lifecycle.clone());
+    let minter = Minter::new(
+        (&config.jwt_secret, config.jwt_keys.clone()),
+        Clock::system(),
+        lifecycle.clone(),
+    );
     let limits = config.connections.clone();
     let reloader = Arc::new(Reloader::new(config, minter, lifecycle));
     let proxy = Arc::clone(reloader.proxy());
