@@ -18,9 +18,11 @@ pub mod hasher;
 pub mod hooks;
 pub mod identity;
 pub mod jwt;
+pub mod landing;
 pub mod limits;
 pub mod mailer;
 pub mod mails;
+pub mod oauth;
 pub mod one_time;
 pub mod paging;
 pub mod password;
@@ -29,6 +31,7 @@ pub mod redirect;
 pub mod request;
 pub mod routes;
 pub mod session;
+pub mod signing_key;
 pub mod store;
 pub mod totp;
 pub mod user;
@@ -51,7 +54,7 @@ use time::OffsetDateTime;
 pub use crate::{config::Config, error::Error};
 use crate::{
     error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits, mailer::Mailer,
-    redirect::Destinations, store::Store,
+    oauth::OAuth, redirect::Destinations, store::Store,
 };
 
 /// The authentication service.
@@ -71,6 +74,7 @@ struct Inner {
     mailer: Mailer,
     limits: Limits,
     hooks: Hooks,
+    oauth: OAuth,
     destinations: Destinations,
     clock: Clock,
 }
@@ -85,6 +89,7 @@ impl AppState {
             mailer: Mailer::new(&config)?,
             limits: Limits::new(config.limits.clone()),
             hooks: Hooks::new(config.hooks.clone())?,
+            oauth: OAuth::new(&config)?,
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
             clock,
             config,
@@ -124,6 +129,11 @@ impl AppState {
     /// Code of the operator's own.
     pub fn hooks(&self) -> &Hooks {
         &self.0.hooks
+    }
+
+    /// The providers that users can sign in with.
+    pub fn oauth(&self) -> &OAuth {
+        &self.0.oauth
     }
 
     /// The places that links may lead to.
