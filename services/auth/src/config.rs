@@ -2,10 +2,12 @@
 
 mod captcha;
 pub mod hooks;
+mod jwt;
 mod limits;
 mod mail;
 mod mfa;
 mod password;
+pub mod providers;
 mod sessions;
 mod sms;
 mod webauthn;
@@ -16,12 +18,12 @@ use common::{
     config::{Env, FromEnv},
     postgres::PoolConfig,
 };
-use secrecy::SecretString;
 use time::Duration;
 use url::Url;
 
 pub use self::{
     captcha::Captcha,
+    jwt::Jwt,
     limits::{Limits, Rate},
     mail::Mailer,
     mfa::{Allowed, Mfa},
@@ -70,23 +72,6 @@ pub struct Config {
     pub hooks: hooks::Hooks,
 }
 
-/// Access tokens.
-#[derive(Clone, Debug)]
-pub struct Jwt {
-    /// Key of HS256.
-    pub secret: SecretString,
-    /// Lifetime of an access token.
-    pub expires_in: Duration,
-    /// Audience of users and tokens unless a request names another.
-    pub audience: String,
-    /// The `iss` claim; empty leaves it out.
-    pub issuer: String,
-    /// Roles that may use the admin endpoints.
-    pub admin_roles: Vec<String>,
-    /// Role of a new user.
-    pub default_role: String,
-}
-
 /// Ways to sign in.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -101,6 +86,10 @@ pub struct External {
     pub anonymous_users: bool,
     /// How long a code may wait for its exchange.
     pub flow_state_expiry: Duration,
+    /// With an account elsewhere.
+    pub providers: Vec<providers::Provider>,
+    /// Whether users may link and unlink identities themselves.
+    pub manual_linking: bool,
 }
 
 impl Config {
@@ -124,18 +113,22 @@ impl Config {
 impl FromEnv for Config {
     fn from_env(env: &mut Env) -> Self {
         let site_url = env.url("GOTRUE_SITE_URL", None);
+        let max_request_duration = std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10);
+        let database = PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL");
         Self {
             webauthn: webauthn::relying_party(env, &site_url),
             captcha: Captcha::from_env(env),
             database: PoolConfig {
                 max_connections: env.parse("GOTRUE_DB_MAX_POOL_SIZE", 10),
-                ..PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL")
+                // A database that is away must be noticed as that, before the request times out.
+                acquire_timeout: database.acquire_timeout.min(max_request_duration / 2),
+                ..database
             },
             site_url,
             external_url: env.url("API_EXTERNAL_URL", None),
             uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
-            max_request_duration: std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10),
+            max_request_duration,
             jwt: Jwt::from_env(env),
             external: External {
                 email: env.flag("GOTRUE_EXTERNAL_EMAIL_ENABLED", true),
@@ -148,6 +141,8 @@ impl FromEnv for Config {
                     Duration::minutes(5),
                 )
                 .max(Duration::minutes(5)),
+                providers: providers::read(env),
+                manual_linking: env.flag("GOTRUE_SECURITY_MANUAL_LINKING_ENABLED", false),
             },
             mailer: Mailer::from_env(env),
             sms: Sms::from_env(env),
@@ -156,25 +151,6 @@ impl FromEnv for Config {
             mfa: Mfa::from_env(env),
             limits: Limits::from_env(env),
             hooks: hooks::Hooks::from_env(env),
-        }
-    }
-}
-
-impl FromEnv for Jwt {
-    fn from_env(env: &mut Env) -> Self {
-        let own = env.optional("GOTRUE_JWT_SECRET").is_some();
-        let name = if own {
-            "GOTRUE_JWT_SECRET"
-        } else {
-            "JWT_SECRET"
-        };
-        Self {
-            secret: env.secret(name),
-            expires_in: Duration::seconds(env.parse("GOTRUE_JWT_EXP", 3600)),
-            audience: env.text("GOTRUE_JWT_AUD", "authenticated"),
-            issuer: env.text("GOTRUE_JWT_ISSUER", ""),
-            admin_roles: env.list("GOTRUE_JWT_ADMIN_ROLES", "service_role,supabase_admin"),
-            default_role: env.text("GOTRUE_JWT_DEFAULT_GROUP_NAME", "authenticated"),
         }
     }
 }

@@ -36,6 +36,10 @@ pub struct Tokens {
     refresh_token: String,
     user: UserView,
     #[serde(skip_serializing_if = "Option::is_none")]
+    provider_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     weak_password: Option<Value>,
 }
@@ -291,22 +295,39 @@ async fn tokens(
         expires_at,
         refresh_token,
         user: store::users::view(connection, user).await?,
+        provider_token: None,
+        provider_refresh_token: None,
         weak_password: None,
     })
 }
 
 impl Granted {
-    /// The tokens as the fragment of a link, names in order.
-    pub fn fragment(&self, kind: &str) -> Vec<(&'static str, String)> {
-        vec![
+    /// The tokens and what else there is as the fragment of a link, names in order.
+    pub fn fragment<const N: usize>(
+        &self,
+        more: [(&'static str, Option<String>); N],
+    ) -> Vec<(&'static str, String)> {
+        let mut pairs = vec![
             ("access_token", self.tokens.access_token.clone()),
             ("expires_at", self.tokens.expires_at.to_string()),
             ("expires_in", self.tokens.expires_in.to_string()),
             ("refresh_token", self.tokens.refresh_token.clone()),
             ("sb", String::new()),
             ("token_type", self.tokens.token_type.to_owned()),
-            ("type", kind.to_owned()),
-        ]
+        ];
+        pairs.extend(
+            more.into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        pairs.sort_unstable_by_key(|(name, _)| *name);
+        pairs
+    }
+
+    /// Adds what a provider gave for itself.
+    pub fn with_provider_tokens(mut self, access: Option<String>, refresh: Option<String>) -> Self {
+        self.tokens.provider_token = access.filter(|token| !token.is_empty());
+        self.tokens.provider_refresh_token = refresh.filter(|token| !token.is_empty());
+        self
     }
 
     /// Adds that the password, though right, would not be accepted anymore.

@@ -66,14 +66,13 @@ async fn ask(
         Hook::Function { schema, name } => {
             let event = input.to_string();
             let function = (schema.as_str(), name.as_str());
-            let answer = match connection {
-                Some(connection) => store::hooks::call(connection, function, &event).await?,
-                None => {
-                    let mut tx = state.store().begin().await?;
-                    let answer = store::hooks::call(&mut tx, function, &event).await?;
-                    tx.commit().await?;
-                    answer
-                }
+            let answer = if let Some(connection) = connection {
+                store::hooks::call(connection, function, &event).await?
+            } else {
+                let mut tx = state.store().begin().await?;
+                let answer = store::hooks::call(&mut tx, function, &event).await?;
+                tx.commit().await?;
+                answer
             };
             match answer.filter(|text| !text.is_empty()) {
                 Some(text) => parse(text.as_bytes())?,

@@ -20,10 +20,12 @@ pub mod hasher;
 pub mod hooks;
 pub mod identity;
 pub mod jwt;
+pub mod landing;
 pub mod limits;
 pub mod mailer;
 pub mod mails;
 pub mod messages;
+pub mod oauth;
 pub mod one_time;
 pub mod paging;
 pub mod password;
@@ -32,6 +34,7 @@ pub mod redirect;
 pub mod request;
 pub mod routes;
 pub mod session;
+pub mod signing_key;
 pub mod store;
 pub mod texts;
 pub mod totp;
@@ -55,7 +58,7 @@ use time::OffsetDateTime;
 
 use crate::{
     captcha::Captcha, error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits,
-    mailer::Mailer, redirect::Destinations, request::Origin, store::Store,
+    mailer::Mailer, oauth::OAuth, redirect::Destinations, request::Origin, store::Store,
 };
 pub use crate::{config::Config, error::Error};
 
@@ -77,6 +80,7 @@ struct Inner {
     limits: Limits,
     hooks: Hooks,
     captcha: Captcha,
+    oauth: OAuth,
     destinations: Destinations,
     clock: Clock,
 }
@@ -92,6 +96,7 @@ impl AppState {
             limits: Limits::new(config.limits.clone()),
             hooks: Hooks::new(config.hooks.clone())?,
             captcha: Captcha::new(config.captcha.clone())?,
+            oauth: OAuth::new(&config)?,
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
             clock,
             config,
@@ -142,6 +147,11 @@ impl AppState {
     pub fn audience<'a>(&'a self, origin: &'a Origin) -> &'a str {
         let default = &self.0.config.jwt.audience;
         origin.audience.as_deref().unwrap_or(default)
+    }
+
+    /// The providers that users can sign in with.
+    pub fn oauth(&self) -> &OAuth {
+        &self.0.oauth
     }
 
     /// The places that links may lead to.

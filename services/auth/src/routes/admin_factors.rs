@@ -3,7 +3,7 @@
 use axum::extract::State;
 use common::extract::Json;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -12,15 +12,14 @@ use crate::{
     AppState, address,
     audit::{self, Action, Actor},
     authentication::Admin,
-    error::Result,
-    factor::{FactorView, Kind},
+    error::{Error, Result, code},
+    factor::{Factor, FactorView},
     request::{Body, FactorId, Origin, UserId},
-    routes::{factors::own, user::known},
+    routes::user::known,
     store,
-    user::User,
 };
 
-/// What an admin changes about a factor.
+/// What an admin wants to change about a factor.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct FactorUpdate {
@@ -28,7 +27,7 @@ pub struct FactorUpdate {
     phone: String,
 }
 
-/// Factors of a user.
+/// The factors of a user.
 #[utoipa::path(
     operation_id = "admin_factors_list",
     get,
@@ -40,15 +39,15 @@ pub struct FactorUpdate {
 pub async fn list(
     State(state): State<AppState>,
     _: Admin,
-    UserId(id): UserId,
+    UserId(user): UserId,
 ) -> Result<Json<Vec<FactorView>>> {
     let mut connection = state.store().connection().await?;
-    let user = known(&mut connection, id).await?;
-    let factors = store::factors::of_users(&mut connection, &[user.id]).await?;
-    Ok(Json(factors.into_iter().map(FactorView::from).collect()))
+    known(&mut connection, user).await?;
+    let factors = store::factors::of_users(&mut connection, &[user]).await?;
+    Ok(Json(factors.into_iter().map(Into::into).collect()))
 }
 
-/// Renames a factor, or gives it another number.
+/// Gives a factor another name or number.
 #[utoipa::path(
     operation_id = "admin_factors_update",
     put,
@@ -61,29 +60,36 @@ pub async fn list(
 pub async fn update(
     State(state): State<AppState>,
     admin: Admin,
-    UserId(user_id): UserId,
+    UserId(user): UserId,
     FactorId(id): FactorId,
     origin: Origin,
     Body(input): Body<FactorUpdate>,
 ) -> Result<Json<FactorView>> {
     let mut tx = state.store().begin().await?;
-    let user = known(&mut tx, user_id).await?;
-    let factor = own(&mut tx, &user, id).await?;
-    let name = Some(input.friendly_name).filter(|name| !name.is_empty());
-    let phone = match factor.kind() {
-        Some(Kind::Phone) if !input.phone.is_empty() => Some(address::phone(&input.phone)?),
-        _ => None,
-    };
-    let named = (name.as_deref(), phone.as_deref());
-    store::factors::update(&mut tx, id, named, state.now()).await?;
-    let event = (&state, &origin);
-    remember(&mut tx, Action::FactorUpdated, &admin, (&user, id), event).await?;
-    let factor = own(&mut tx, &user, id).await?;
+    let mut factor = find(&mut tx, user, id).await?;
+    if !input.friendly_name.is_empty() {
+        factor.friendly_name = Some(input.friendly_name);
+    }
+    if !input.phone.is_empty() && factor.factor_type == "phone" {
+        factor.phone = Some(address::phone(&input.phone)?);
+    }
+    factor.updated_at = state.now();
+    store::factors::update(&mut tx, &factor)
+        .await
+        .map_err(taken)?;
+    remember(
+        &state,
+        &mut tx,
+        Action::FactorUpdated,
+        &admin,
+        (&factor, &origin),
+    )
+    .await?;
     tx.commit().await?;
     Ok(Json(factor.into()))
 }
 
-/// Takes a factor from a user, for instance because it was lost.
+/// Takes a factor from a user, and from their sessions what it gave them.
 #[utoipa::path(
     operation_id = "admin_factors_delete",
     delete,
@@ -95,30 +101,57 @@ pub async fn update(
 pub async fn delete(
     State(state): State<AppState>,
     admin: Admin,
-    UserId(user_id): UserId,
+    UserId(user): UserId,
     FactorId(id): FactorId,
     origin: Origin,
 ) -> Result<Json<FactorView>> {
     let mut tx = state.store().begin().await?;
-    let user = known(&mut tx, user_id).await?;
-    let factor = own(&mut tx, &user, id).await?;
+    let factor = find(&mut tx, user, id).await?;
     store::sessions::lower(&mut tx, id, state.now()).await?;
     store::factors::delete(&mut tx, id).await?;
-    let event = (&state, &origin);
-    remember(&mut tx, Action::FactorDeleted, &admin, (&user, id), event).await?;
+    remember(
+        &state,
+        &mut tx,
+        Action::FactorDeleted,
+        &admin,
+        (&factor, &origin),
+    )
+    .await?;
     tx.commit().await?;
     Ok(Json(factor.into()))
 }
 
+async fn find(connection: &mut PgConnection, user: Uuid, id: Uuid) -> Result<Factor> {
+    known(connection, user).await?;
+    let factors = store::factors::of_users(connection, &[user]).await?;
+    let factor = factors.into_iter().find(|factor| factor.id == id);
+    factor.ok_or_else(|| Error::not_found(code::MFA_FACTOR_NOT_FOUND, "Factor not found"))
+}
+
 async fn remember(
+    state: &AppState,
     connection: &mut PgConnection,
     action: Action,
     admin: &Admin,
-    (user, factor): (&User, Uuid),
-    (state, origin): (&AppState, &Origin),
+    (factor, origin): (&Factor, &Origin),
 ) -> Result<()> {
-    let traits: Value = json!({ "user_id": user.id, "factor_id": factor });
+    let traits = json!({
+        "user_id": factor.user_id,
+        "factor_id": factor.id,
+        "factor_type": factor.factor_type,
+    });
     let actor = Actor::Admin(&admin.role);
     audit::record(connection, action, actor, traits, (origin, state.now())).await?;
     Ok(())
+}
+
+/// The refusal of a name that another factor of the user has.
+fn taken(error: sqlx::Error) -> Error {
+    let error = Error::from(error);
+    if error.violates("mfa_factors_user_friendly_name_unique") {
+        let message = "A factor with this friendly name for this user already exists";
+        Error::unprocessable(code::MFA_FACTOR_NAME_CONFLICT, message)
+    } else {
+        error
+    }
 }

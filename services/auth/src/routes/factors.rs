@@ -246,7 +246,7 @@ fn check_may_enroll(
 }
 
 /// The user's factor with this id.
-pub(super) async fn own(connection: &mut PgConnection, user: &User, id: Uuid) -> Result<Factor> {
+async fn own(connection: &mut PgConnection, user: &User, id: Uuid) -> Result<Factor> {
     store::factors::of_users(connection, &[user.id])
         .await?
         .into_iter()

@@ -257,22 +257,15 @@ pub async fn verified(
     Ok(())
 }
 
-/// Renames a factor, or gives it another number.
-pub async fn update(
-    connection: &mut PgConnection,
-    id: Uuid,
-    (name, phone): (Option<&str>, Option<&str>),
-    now: OffsetDateTime,
-) -> sqlx::Result<()> {
+/// Stores the name and number of a factor.
+pub async fn update(connection: &mut PgConnection, factor: &Factor) -> sqlx::Result<()> {
     sqlx::query(
-        "update auth.mfa_factors set friendly_name = coalesce($2, friendly_name), \
-             phone = coalesce($3, phone), updated_at = $4 \
-         where id = $1",
+        "update auth.mfa_factors set friendly_name = $2, phone = $3, updated_at = $4 where id = $1",
     )
-    .bind(id)
-    .bind(name)
-    .bind(phone)
-    .bind(now)
+    .bind(factor.id)
+    .bind(&factor.friendly_name)
+    .bind(&factor.phone)
+    .bind(factor.updated_at)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,0 +1,547 @@
+//! `GET /authorize` and `/callback`
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use testkit::{client::Response, jwt};
+use time::Duration;
+use url::Url;
+
+use crate::{
+    mailed::{CHALLENGE, VERIFIER, fragment, query},
+    provider::{Provider, with_provider},
+    support::{EMAIL, Fixture, PASSWORD, access, refused, service_role, text},
+};
+
+const KEYCLOAK: &str = "/authorize?provider=keycloak";
+
+/// Somebody the provider knows.
+fn ada(verified: bool) -> Value {
+    json!({
+        "sub": "ada-1", "name": "Ada", "picture": "https://a.b/c.png",
+        "email": "Ada@example.com", "email_verified": verified,
+    })
+}
+
+async fn user_of(service: &Fixture, response: &Response) -> Value {
+    let location = response.header("location");
+    let token = fragment(response, "access_token").unwrap_or_else(|| panic!("{location:?}"));
+    service.user(&token).await.expect(StatusCode::OK).json()
+}
+
+#[tokio::test]
+async fn a_sign_in_at_a_provider_makes_an_account() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(ada(true));
+    let path = format!("{KEYCLOAK}&redirect_to=myapp://done&prompt=login&scopes=offline");
+    let there = service
+        .client
+        .get(&path)
+        .send()
+        .await
+        .expect(StatusCode::FOUND);
+    let scope = query(&there, "scope").expect("scopes");
+    assert_eq!(scope, "openid email profile offline");
+    assert_eq!(query(&there, "prompt").as_deref(), Some("login"));
+    assert_eq!(
+        query(&there, "code_challenge_method").as_deref(),
+        Some("S256")
+    );
+
+    let landed = provider.through(&service, &path).await;
+    let location = Url::parse(landed.header("location").expect("a location")).expect("a URL");
+    assert!(
+        location.as_str().starts_with("myapp://done#access_token="),
+        "{location}"
+    );
+    assert_eq!(
+        fragment(&landed, "provider_token").as_deref(),
+        Some("provider's access")
+    );
+    let refresh = fragment(&landed, "provider_refresh_token");
+    assert_eq!(refresh.as_deref(), Some("provider's refresh"));
+    let user = user_of(&service, &landed).await;
+    assert_eq!(user["email"], EMAIL);
+    assert!(user["email_confirmed_at"].is_string());
+    assert_eq!(
+        user["app_metadata"],
+        json!({"provider": "keycloak", "providers": ["keycloak"]})
+    );
+    assert_eq!(user["user_metadata"]["full_name"], "Ada");
+    let identity = &user["identities"][0];
+    assert_eq!(
+        (&identity["provider"], &identity["id"]),
+        (&json!("keycloak"), &json!("ada-1"))
+    );
+    let token = fragment(&landed, "access_token").expect("a token");
+    assert_eq!(jwt::claims(&token)["amr"][0]["method"], "oauth");
+
+    provider.knows(json!({"sub": "ada-1", "name": "Ada L.", "email": "new@example.com"}));
+    let again = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_eq!(again["id"], user["id"]);
+    assert_eq!(again["email"], EMAIL);
+    assert_eq!(again["user_metadata"]["name"], "Ada L.");
+}
+
+#[tokio::test]
+async fn with_pkce_a_sign_in_at_a_provider_ends_with_a_code() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(ada(true));
+    let path = format!("{KEYCLOAK}&code_challenge={CHALLENGE}&code_challenge_method=s256");
+    let landed = provider.through(&service, &path).await;
+    assert_eq!(fragment(&landed, "access_token"), None);
+    let code = query(&landed, "code").expect("a code");
+    let exchange = |verifier: &str| {
+        let body = json!({"auth_code": code, "code_verifier": verifier});
+        service.client.post("/token?grant_type=pkce").json(&body)
+    };
+    let wrong = exchange(&"x".repeat(43)).send().await;
+    wrong.expect(StatusCode::BAD_REQUEST);
+    let tokens = exchange(VERIFIER)
+        .send()
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    assert_eq!(tokens["user"]["email"], EMAIL);
+    assert_eq!(tokens["provider_token"], "provider's access");
+    assert_eq!(tokens["provider_refresh_token"], "provider's refresh");
+    assert_eq!(jwt::claims(access(&tokens))["amr"][0]["method"], "oauth");
+    exchange(VERIFIER)
+        .send()
+        .await
+        .expect(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_provider_with_words_of_its_own_is_understood() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(json!({
+        "id": 7, "login": "ada", "name": "Ada", "email": "shown@example.com",
+        "emails": [
+            {"email": "old@example.com", "primary": false, "verified": true},
+            {"email": "Ada@example.com", "primary": true, "verified": true},
+        ],
+    }));
+    let landed = provider
+        .through(&service, "/authorize?provider=github")
+        .await;
+    let user = user_of(&service, &landed).await;
+    assert_eq!(user["email"], EMAIL);
+    assert_eq!(user["user_metadata"]["user_name"], "ada");
+    assert_eq!(user["identities"][0]["id"], "7");
+}
+
+#[tokio::test]
+async fn a_browser_comes_back_once_and_soon() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(ada(true));
+    let there = service.client.get(KEYCLOAK).send().await;
+    let back = provider
+        .visit(there.header("location").expect("a location"))
+        .await;
+    let callback = format!("/callback?{back}");
+    service
+        .client
+        .get(&callback)
+        .send()
+        .await
+        .expect(StatusCode::FOUND);
+    let there = service.client.get(KEYCLOAK).send().await;
+    let late = provider
+        .visit(there.header("location").expect("a location"))
+        .await;
+    service.pass(Duration::minutes(6));
+    let late = format!("/callback?{late}");
+    let nobody = "/callback?code=x&state=00000000-0000-4000-8000-000000000000".to_owned();
+    for (path, code, message) in [
+        (
+            callback,
+            "bad_oauth_state",
+            "OAuth state not found or expired",
+        ),
+        (late, "bad_oauth_state", "OAuth state has expired"),
+        (
+            nobody,
+            "bad_oauth_state",
+            "OAuth state not found or expired",
+        ),
+        (
+            "/callback?state=x".to_owned(),
+            "bad_oauth_state",
+            "OAuth state parameter is invalid",
+        ),
+        (
+            "/callback".to_owned(),
+            "bad_oauth_callback",
+            "OAuth state parameter missing",
+        ),
+    ] {
+        let landed = service
+            .client
+            .get(&path)
+            .send()
+            .await
+            .expect(StatusCode::FOUND);
+        let location = landed.header("location").expect("a location");
+        assert!(location.starts_with("http://app.example.com/?error=invalid_request&"));
+        assert_eq!(
+            query(&landed, "error_code").as_deref(),
+            Some(code),
+            "{path}"
+        );
+        assert_eq!(fragment(&landed, "error_code").as_deref(), Some(code));
+        assert_eq!(
+            query(&landed, "error_description").as_deref(),
+            Some(message)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_pkce_sign_in_comes_back_once() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(ada(true));
+    let path = format!("{KEYCLOAK}&code_challenge={CHALLENGE}&code_challenge_method=s256");
+    let there = service.client.get(&path).send().await;
+    let back = provider
+        .visit(there.header("location").expect("a location"))
+        .await;
+    let callback = format!("/callback?{back}");
+    let first = service.client.get(&callback).send().await;
+    assert!(query(&first, "code").is_some());
+    let second = service.client.get(&callback).send().await;
+    assert_eq!(
+        query(&second, "error_code").as_deref(),
+        Some("flow_state_already_used")
+    );
+}
+
+#[tokio::test]
+async fn what_the_provider_refuses_reaches_the_application() {
+    let (service, _provider) = with_provider(&[]).await;
+    let path = format!("{KEYCLOAK}&redirect_to=myapp://done");
+    let there = service.client.get(&path).send().await;
+    let state = query(&there, "state").expect("a state");
+    let body = format!("state={state}&error=access_denied&error_description=No+thanks");
+    let landed = service.client.post("/callback").body(body).send().await;
+    let landed = landed.expect(StatusCode::FOUND);
+    assert_eq!(
+        landed.header("location"),
+        Some(
+            "myapp://done?error=access_denied&error_description=No+thanks\
+             #error=access_denied&error_description=No+thanks&sb="
+        )
+    );
+}
+
+#[tokio::test]
+async fn an_id_token_that_is_not_the_answer_to_our_request_is_refused() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(ada(true));
+    for twist in [
+        json!({"nonce": "another"}),
+        json!({"aud": "somebody else"}),
+        json!({"iss": "https://elsewhere.example.com"}),
+        json!({"exp": 1}),
+    ] {
+        provider.twists(twist.clone());
+        let landed = provider.through(&service, KEYCLOAK).await;
+        let message = "Error getting user profile from external provider";
+        assert_eq!(
+            query(&landed, "error").as_deref(),
+            Some("server_error"),
+            "{twist}"
+        );
+        assert_eq!(
+            query(&landed, "error_description").as_deref(),
+            Some(message)
+        );
+        assert_eq!(fragment(&landed, "access_token"), None);
+    }
+}
+
+#[tokio::test]
+async fn only_providers_that_are_switched_on_are_asked() {
+    let (service, _provider) = with_provider(&[]).await;
+    for (name, problem) in [
+        ("google", "provider is not enabled"),
+        ("nobody", "Provider nobody could not be found"),
+        ("custom:acme", "Provider custom:acme could not be found"),
+    ] {
+        let path = format!("/authorize?provider={name}");
+        let message = format!("Unsupported provider: {problem}");
+        refused(
+            || service.client.get(&path),
+            400,
+            "validation_failed",
+            &message,
+        )
+        .await;
+    }
+    let external = &service.client.get("/settings").send().await.json()["external"];
+    assert_eq!(
+        (&external["keycloak"], &external["google"]),
+        (&json!(true), &json!(false))
+    );
+}
+
+#[tokio::test]
+async fn a_provider_is_added_while_the_service_runs() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(json!({"sub": "1", "mail": "x@example.com", "sure": true}));
+    let admin = service_role();
+    let body = json!({
+        "provider_type": "oidc", "identifier": "custom:acme", "name": "Acme",
+        "client_id": crate::provider::CLIENT, "client_secret": "the secret/of a client",
+        "issuer": provider.issuer,
+        "attribute_mapping": {"email": "mail", "email_verified": "sure"},
+        "authorization_params": {"prompt": "consent"},
+    });
+    let path = "/admin/custom-providers";
+    let create = || service.client.post(path).bearer(&admin).json(&body);
+    let made = create().send().await.expect(StatusCode::CREATED).json();
+    assert_eq!(made.get("client_secret"), None);
+    create().send().await.expect(StatusCode::BAD_REQUEST);
+    let authorize = "/authorize?provider=custom:acme";
+    let landed = provider.through(&service, authorize).await;
+    let user = user_of(&service, &landed).await;
+    assert_eq!(user["email"], "x@example.com");
+    assert_eq!(user["app_metadata"]["provider"], "custom:acme");
+
+    let path = "/admin/custom-providers/custom:acme";
+    let off = service
+        .client
+        .put(path)
+        .bearer(&admin)
+        .json(&json!({"enabled": false}));
+    assert_eq!(
+        off.send().await.expect(StatusCode::OK).json()["enabled"],
+        false
+    );
+    service
+        .client
+        .get(authorize)
+        .send()
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    let all = service
+        .client
+        .get("/admin/custom-providers")
+        .bearer(&admin)
+        .send()
+        .await;
+    assert_eq!(all.json()["providers"].as_array().map(Vec::len), Some(1));
+    let gone = service.client.delete(path).bearer(&admin).send().await;
+    gone.expect(StatusCode::NO_CONTENT);
+    let read = || service.client.get(path).bearer(&admin);
+    refused(
+        read,
+        404,
+        "custom_provider_not_found",
+        "Custom provider not found",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_that_lacks_something_is_not_added() {
+    let (service, _provider) = with_provider(&[]).await;
+    let admin = service_role();
+    let whole = json!({
+        "provider_type": "oidc", "identifier": "custom:acme", "name": "Acme", "client_id": "x",
+        "client_secret": "x", "issuer": "https://id.example.com",
+    });
+    for (name, value) in [
+        ("provider_type", json!("saml")),
+        ("identifier", json!("acme")),
+        ("client_secret", json!("")),
+        ("issuer", json!("")),
+        ("issuer", json!("javascript:alert(1)")),
+    ] {
+        let mut body = whole.clone();
+        body[name] = value;
+        let create = service
+            .client
+            .post("/admin/custom-providers")
+            .bearer(&admin);
+        create
+            .json(&body)
+            .send()
+            .await
+            .expect(StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn an_address_the_provider_vouches_for_leads_to_its_account() {
+    let (service, provider) = with_provider(&[("GOTRUE_MAILER_AUTOCONFIRM", "true")]).await;
+    let tokens = service.signed_up(EMAIL).await;
+    provider.knows(ada(true));
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_eq!(user["id"], tokens["user"]["id"]);
+    assert_eq!(
+        user["app_metadata"]["providers"],
+        json!(["email", "keycloak"])
+    );
+    service
+        .sign_in(EMAIL, PASSWORD)
+        .await
+        .expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_address_nobody_vouches_for_leads_nowhere() {
+    for settings in [
+        vec![("GOTRUE_MAILER_AUTOCONFIRM", "true")],
+        vec![("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "true")],
+    ] {
+        let (service, provider) = with_provider(&settings).await;
+        let admin = service_role();
+        let body = json!({"email": EMAIL, "password": PASSWORD, "email_confirm": true});
+        let owner = service
+            .client
+            .post("/admin/users")
+            .bearer(&admin)
+            .json(&body)
+            .send()
+            .await;
+        let owner = owner.expect(StatusCode::OK).json();
+        provider.knows(ada(false));
+        let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+        assert_ne!(user["id"], owner["id"], "{settings:?}");
+        assert_eq!(user["email"], "", "{settings:?}");
+    }
+}
+
+/// The attacker cannot read the owner's mail, but signs up with the owner's address first.
+#[tokio::test]
+async fn whoever_took_an_address_before_its_owner_loses_the_account() {
+    let unconfirmed = [("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "true")];
+    let (service, provider) = with_provider(&unconfirmed).await;
+    service.sign_up(EMAIL).await.expect(StatusCode::OK);
+    let attacker = service
+        .sign_in(EMAIL, PASSWORD)
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    let body = json!({"data": {"theme": "evil"}});
+    service
+        .put_user(access(&attacker), body)
+        .await
+        .expect(StatusCode::OK);
+
+    provider.knows(ada(true));
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_eq!(user["email"], EMAIL);
+    assert_eq!(user["app_metadata"]["providers"], json!(["keycloak"]));
+    assert_eq!(user["user_metadata"].get("theme"), None);
+    service
+        .sign_in(EMAIL, PASSWORD)
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    service
+        .user(access(&attacker))
+        .await
+        .expect(StatusCode::FORBIDDEN);
+    let refreshed = service.refresh(text(&attacker, "refresh_token")).await;
+    refreshed.expect(StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_identity_with_an_address_nobody_vouched_for_does_not_attract_its_owner() {
+    let settings = [("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", "true")];
+    let (service, provider) = with_provider(&settings).await;
+    let attacker = service
+        .post("/signup", json!({}))
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    service
+        .execute("update auth.users set email = 'evil@example.com', email_confirmed_at = now()")
+        .await;
+    provider.knows(json!({"sub": "evil", "email": EMAIL, "email_verified": false}));
+    link(&service, &provider, access(&attacker)).await;
+    provider.knows(ada(true));
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_ne!(user["id"], attacker["user"]["id"]);
+}
+
+#[tokio::test]
+async fn a_new_user_with_an_address_nobody_vouches_for_confirms_it_first() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(ada(false));
+    let landed = provider.through(&service, KEYCLOAK).await;
+    let code = query(&landed, "error_code");
+    assert_eq!(code.as_deref(), Some("provider_email_needs_verification"));
+    let message = "Unverified email with keycloak. A confirmation email has been sent to your \
+                   keycloak email";
+    assert_eq!(
+        query(&landed, "error_description").as_deref(),
+        Some(message)
+    );
+    let hash = "select token_hash from auth.one_time_tokens";
+    let hash = service.value(hash).await.expect("a token");
+    let body = json!({"type": "signup", "token_hash": hash});
+    let tokens = service
+        .post("/verify", body)
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_eq!(user["id"], tokens["user"]["id"]);
+}
+
+#[tokio::test]
+async fn nobody_signs_up_through_a_provider_where_nobody_can() {
+    let (service, provider) = with_provider(&[("GOTRUE_DISABLE_SIGNUP", "true")]).await;
+    provider.knows(ada(true));
+    let landed = provider.through(&service, KEYCLOAK).await;
+    assert_eq!(
+        query(&landed, "error_code").as_deref(),
+        Some("signup_disabled")
+    );
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_at_a_provider_that_knows_the_address() {
+    let (service, provider) = with_provider(&[]).await;
+    let admin = service_role();
+    let body = json!({"type": "invite", "email": EMAIL});
+    let link = service
+        .client
+        .post("/admin/generate_link")
+        .bearer(&admin)
+        .json(&body);
+    let link = link.send().await.expect(StatusCode::OK).json();
+    let path = format!("{KEYCLOAK}&invite_token={}", text(&link, "hashed_token"));
+    provider.knows(json!({"sub": "1", "email": "other@example.com", "email_verified": true}));
+    let landed = provider.through(&service, &path).await;
+    let message = "Invited email does not match emails from external provider";
+    assert_eq!(
+        query(&landed, "error_description").as_deref(),
+        Some(message)
+    );
+    provider.knows(ada(true));
+    let user = user_of(&service, &provider.through(&service, &path).await).await;
+    assert_eq!(user["id"], link["id"]);
+    let path = format!("{KEYCLOAK}&invite_token=none");
+    let message = "User identified by token not found";
+    refused(|| service.client.get(&path), 404, "user_not_found", message).await;
+}
+
+/// Links an identity of the provider to the holder of a token; where the browser lands.
+pub(crate) async fn link(service: &Fixture, provider: &Provider, token: &str) -> Response {
+    let path = "/user/identities/authorize?provider=keycloak&skip_http_redirect=true";
+    let url = service
+        .client
+        .get(path)
+        .bearer(token)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    let back = provider.visit(text(&url.json(), "url")).await;
+    service
+        .client
+        .get(&format!("/callback?{back}"))
+        .send()
+        .await
+}
