@@ -14,6 +14,7 @@ use crate::{
     accounts::{self, Contact},
     audit::{self, Action, Actor},
     error::{Error, Result, code},
+    frequency,
     hooks::points,
     mails::{self, Mail, Purpose, Return},
     request::Origin,
@@ -312,7 +313,8 @@ impl Arrival<'_> {
         connection: &mut PgConnection,
         user: &mut User,
     ) -> Result<Mail> {
-        mails::check_frequency(state, user.confirmation_sent_at)?;
+        let contact = Contact::Email(user.email().to_owned());
+        frequency::check(state, &contact, user.confirmation_sent_at)?;
         let event = (self.origin, state.now());
         let action = Action::UserConfirmationRequested;
         audit::record(connection, action, Actor::User(user), Value::Null, event).await?;
