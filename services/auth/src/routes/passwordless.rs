@@ -127,8 +127,8 @@ async fn send_link(
     let contact = Contact::Email(address::email(&input.email)?);
     let challenge = input.challenge.parse()?;
     let back = back(redirect_to, challenge.as_ref());
-    frequency::check_repeat(state, Limit::Otp, &contact)?;
     let draft = input.draft(state, &contact, origin).await?;
+    frequency::check_repeat(state, Limit::Otp, &contact)?;
     let now = state.now();
     let mut tx = state.store().begin().await?;
     let mut user = input.user(state, &mut tx, (&draft, &contact)).await?;
@@ -181,8 +181,8 @@ async fn send_code(state: &AppState, input: OtpRequest, origin: &Origin) -> Resu
     texts::check_channel(&input.channel)?;
     texts::check_provider(state)?;
     let contact = Contact::Phone(address::phone(&input.phone)?);
-    frequency::check_repeat(state, Limit::Otp, &contact)?;
     let draft = input.draft(state, &contact, origin).await?;
+    frequency::check_repeat(state, Limit::Otp, &contact)?;
     let now = state.now();
     let mut tx = state.store().begin().await?;
     let mut user = input.user(state, &mut tx, (&draft, &contact)).await?;

@@ -62,7 +62,7 @@ pub struct SignUp {
 #[derive(Clone, Debug)]
 struct NewAccount {
     contact: Contact,
-    hash: String,
+    draft: User,
     data: Members,
     redirect_to: String,
     challenge: Option<Challenge>,
@@ -110,12 +110,17 @@ pub async fn sign_up(
         return anonymously(&state, input.data, &origin).await;
     }
     let (contact, password, challenge) = input.validate(&state).await?;
+    let hash = state.hasher().hash(password).await?;
+    let draft = new_user(&state, &origin, state.now());
+    let mut draft = accounts::draft(draft, &contact, input.data.clone());
+    draft.encrypted_password = Some(hash);
+    points::before_contact_created(&state, &draft, &contact, &origin).await?;
     if !autoconfirms(&state, &contact) {
         frequency::check_repeat(&state, Limit::SignUp, &contact)?;
     }
     let new = NewAccount {
         contact,
-        hash: state.hasher().hash(password).await?,
+        draft,
         data: input.data,
         redirect_to,
         challenge,
@@ -158,9 +163,6 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
     let event = (origin, now);
     let traits = json!({ "provider": contact.provider() });
     let autoconfirm = autoconfirms(state, contact);
-    let mut draft = accounts::draft(new_user(state, origin, now), contact, new.data.clone());
-    draft.encrypted_password = Some(new.hash.clone());
-    points::before_contact_created(state, &draft, contact, origin).await?;
     let mut tx = state.store().begin().await?;
     let holder = contact.holder(&mut tx, state.audience(origin)).await?;
 
@@ -178,7 +180,7 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
             let locked = store::users::lock(&mut tx, user.id).await?;
             locked.ok_or_else(|| anyhow::anyhow!("the user is gone"))?
         }
-        None => accounts::create(&mut tx, &draft, contact, now).await?,
+        None => accounts::create(&mut tx, &new.draft, contact, now).await?,
     };
     if autoconfirm {
         accounts::confirm(&mut tx, &mut user, contact, now).await?;

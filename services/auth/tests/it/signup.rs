@@ -104,7 +104,7 @@ async fn a_known_address_is_told_only_where_nothing_is_confirmed() {
 
 #[tokio::test]
 async fn a_known_address_looks_like_a_new_one_but_for_its_identities() {
-    let service = with([]).await;
+    let service = with([("GOTRUE_SMTP_MAX_FREQUENCY", "0s")]).await;
     let new = service.sign_up(EMAIL).await.expect(StatusCode::OK).json();
     service
         .execute("update auth.users set email_confirmed_at = now()")
