@@ -7,8 +7,7 @@ use testkit::client::RequestBuilder;
 
 use crate::{
     mailed::{fragment, query},
-    oauth::link,
-    provider::with_provider,
+    provider::{link, with_provider},
     support::{EMAIL, Fixture, access, refused, text},
 };
 

@@ -13,6 +13,7 @@ mod oauth;
 mod passwordless;
 mod pkce;
 mod provider;
+mod provider_accounts;
 mod receiver;
 mod refresh;
 mod rules;
