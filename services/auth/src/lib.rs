@@ -15,6 +15,7 @@ pub mod error;
 pub mod factor;
 pub mod grant;
 pub mod hasher;
+pub mod hex;
 pub mod hooks;
 pub mod identity;
 pub mod jwt;

@@ -18,10 +18,7 @@ fn id_token<'a>(service: &'a Fixture, body: &Value) -> RequestBuilder<'a> {
 }
 
 fn hashed(nonce: &str) -> String {
-    Sha256::digest(nonce)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    auth::hex::encode(&Sha256::digest(nonce))
 }
 
 #[tokio::test]

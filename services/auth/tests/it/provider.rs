@@ -294,8 +294,7 @@ pub(crate) fn ada(verified: bool) -> Value {
 }
 
 pub(crate) async fn user_of(service: &Fixture, response: &client::Response) -> Value {
-    let location = response.header("location");
-    let token = fragment(response, "access_token").unwrap_or_else(|| panic!("{location:?}"));
+    let token = fragment(response, "access_token").expect("an access token");
     service.user(&token).await.expect(StatusCode::OK).json()
 }
 
