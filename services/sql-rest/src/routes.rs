@@ -67,7 +67,7 @@ async fn handle(State(state): State<AppState>, request: Request) -> Response {
     if let Some(response) = cors::preflight(&parts.method, &parts.headers, origins) {
         return response;
     }
-    let mut timing = Timing::start();
+    let mut timing = Timing::start("jwt");
     let mut response = match serve(&state, &snapshot, &parts, body, &mut timing).await {
         Ok(response) => response,
         Err(Refusal::TooLarge) => response::too_large(),
@@ -76,7 +76,6 @@ async fn handle(State(state): State<AppState>, request: Request) -> Response {
             response::failure(&error, settings.verbosity)
         }
     };
-    timing.ended("response");
     let headers = response.headers_mut();
     if settings.server_timing {
         headers.extend(timing.header().map(|value| (SERVER_TIMING, value)));
@@ -100,7 +99,7 @@ async fn serve(
     timing: &mut Timing,
 ) -> Result<Response, Refusal> {
     let identity = identify(snapshot, parts)?;
-    timing.ended("jwt");
+    timing.enter("parse");
     let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
     let incoming = Incoming {
         method: &parts.method,
@@ -111,7 +110,7 @@ async fn serve(
     let request = ApiRequest::parse(&incoming, &snapshot.settings.core)?;
     match request.action {
         Action::Info => {
-            timing.ended("parse");
+            timing.enter("response");
             Ok(response::options(&plan::allow(&request, catalog)?))
         }
         Action::Inspect { .. } => Err(Error::RootDisabled.into()),
@@ -169,7 +168,7 @@ impl Exchange<'_> {
     async fn query(&self, body: &Bytes, timing: &mut Timing) -> Result<Response, Error> {
         let settings = &self.snapshot.settings;
         let payload = Payload::inspect(body, self.request)?;
-        timing.ended("parse");
+        timing.enter("plan");
         let plan = QueryPlan::new(self.request, payload, self.catalog, &settings.core)?;
         let statement = sql::statement(&plan);
         let estimate = sql::estimate(&plan);
@@ -183,12 +182,12 @@ impl Exchange<'_> {
             pre_request: pre_request.as_deref(),
             end: self.end(&plan),
         };
-        timing.ended("plan");
+        timing.enter("transaction");
         let check = |rows| plan.check(rows);
         let answered = transaction::run(&self.state.pool, &session, &work, check).await;
-        timing.ended("transaction");
         let is_known = settings.anonymous_role.as_ref() != Some(&self.identity.role);
         let answer = answered.map_err(|failure| failure.into_error(is_known))?;
+        timing.enter("response");
         response::answer(self.request, &plan, answer, settings.core.max_rows)
     }
 

@@ -2,7 +2,7 @@
 //! resolved.
 
 use super::{
-    node::{Condition, Embed, Form, Node, OrderBy, Rows, Shown, Tie},
+    node::{Condition, Decides, Embed, Form, Node, OrderBy, Rows, Shown, Tie, Value},
     relate::{self, Wanted},
     said::Said,
     scope::Scope,
@@ -233,8 +233,19 @@ impl<'a> Reader<'a> {
                 target: name.to_owned(),
             });
         }
+        let field = &term.field;
         let scope = Scope::of_relation(self.catalog, &relationship.to, &embed.node.alias);
-        Ok(order_by(term, Some(position), scope.value(&term.field)?))
+        let is_shown = embed.shows(&field.name, scope.has_column(&field.name));
+        let value = if is_shown {
+            Value::shown(field)
+        } else {
+            scope.value(field)?
+        };
+        let decides = Decides {
+            embed: position,
+            is_shown,
+        };
+        Ok(order_by(term, Some(decides), value))
     }
 }
 
@@ -379,7 +390,7 @@ pub(super) fn condition(
     }
 }
 
-fn order_by(term: &OrderTerm, embed: Option<usize>, value: super::node::Value) -> OrderBy {
+fn order_by(term: &OrderTerm, embed: Option<Decides>, value: Value) -> OrderBy {
     OrderBy {
         embed,
         value,

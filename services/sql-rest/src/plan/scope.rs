@@ -11,7 +11,7 @@ use crate::{
     fuzzy,
     request::{
         field::Field,
-        filter::{Filter, Operation},
+        filter::{Filter, Operation, Operator},
         select::{Aggregate, AggregateFunction, SelectColumn},
     },
 };
@@ -268,6 +268,7 @@ impl<'a> Scope<'a> {
         let searches = matches!(filter.operation, Operation::FullText { .. });
         let parse = self
             .representation(found.data_type)
+            .filter(|_| !is_pattern(&filter.operation))
             .and_then(|representation| representation.from_text.clone());
         Ok(Comparison {
             to_tsvector: searches && found.base_type != "tsvector",
@@ -277,6 +278,17 @@ impl<'a> Scope<'a> {
             parse,
         })
     }
+}
+
+/// Whether what is compared with is a pattern, which is no value of the column's type.
+fn is_pattern(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Compare {
+            operator: Operator::Like | Operator::Ilike,
+            ..
+        }
+    )
 }
 
 /// `count` without parentheses, where it is no column, counts rows as it always did.

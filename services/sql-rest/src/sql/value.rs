@@ -23,7 +23,7 @@ pub(super) fn value(sql: &mut Writer, alias: &str, value: &Value) {
     for step in &value.path {
         sql.push(if step.as_text { "->>" } else { "->" });
         match &step.key {
-            JsonKey::Name(name) => sql.bind(name).push("::text"),
+            JsonKey::Name(name) => sql.bind(name),
             JsonKey::Index(index) => sql.bind(index).push("::int4"),
         };
     }
@@ -138,9 +138,8 @@ fn condition(
             sql.push(")");
         }
         Condition::Related { negated, embed } => {
-            sql.push(if *negated { "not exists (" } else { "exists (" });
+            sql.push(if *negated { "not " } else { "" });
             related(sql, *embed);
-            sql.push(")");
         }
     }
 }
