@@ -32,7 +32,7 @@ pub fn router(state: AppState) -> Router {
         .route("/.well-known/jwks.json", get(settings::jwks))
         .route("/signup", post(signup::sign_up))
         .route("/token", post(token::token))
-        .route("/user", get(user::read).put(user::update))
+        .route("/user", get(user::read).put(user::update::update))
         .route("/reauthenticate", get(user::reauthenticate))
         .route("/otp", post(passwordless::otp))
         .route("/magiclink", post(passwordless::magic_link))
@@ -77,7 +77,7 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         signup::sign_up,
         token::token,
         user::read,
-        user::update,
+        user::update::update,
         user::reauthenticate,
         passwordless::otp,
         passwordless::magic_link,

@@ -1,65 +1,31 @@
 //! `/admin/users`: users as admins manage them.
 
+mod input;
+
 use axum::{
     extract::State,
     http::Uri,
     response::{IntoResponse, Response},
 };
 use common::extract::Json;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{PgConnection, types};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
+pub use self::input::AdminUser;
 use crate::{
     AppState,
     accounts::{self, Contact},
-    address,
     audit::{self, Action, Actor},
     authentication::Admin,
-    duration::GoDuration,
     error::{Error, Result, code},
     paging::Page,
-    password,
     request::{Body, OptionalBody, Origin, Params, UserId},
     routes::user::{email_exists, known, taken},
     store,
     user::{Members, User, UserView, merge},
 };
-
-/// A user as an admin describes them; what is left out stays as it is.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-pub struct AdminUser {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    aud: String,
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    email: String,
-    #[serde(default)]
-    phone: String,
-    #[schema(value_type = Option<String>)]
-    #[serde(default)]
-    password: Option<SecretString>,
-    #[serde(default)]
-    password_hash: String,
-    #[serde(default)]
-    email_confirm: bool,
-    #[serde(default)]
-    phone_confirm: bool,
-    #[schema(value_type = Option<Object>)]
-    #[serde(default)]
-    user_metadata: Option<Members>,
-    #[schema(value_type = Option<Object>)]
-    #[serde(default)]
-    app_metadata: Option<Members>,
-    #[serde(default)]
-    ban_duration: String,
-}
 
 /// How a user is to be removed.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -149,7 +115,7 @@ pub async fn create(
     let role = or(&input.role, &state.config().jwt.default_role);
     let mut user = User::new(or(&input.aud, &audience(&state, &origin)), role, now);
     if !input.id.is_empty() {
-        user.id = parse_id(&input.id)?;
+        user.id = input::parse_id(&input.id)?;
     }
     input.apply_ban(&mut user, &state)?;
     user.encrypted_password = input.hash(&state).await?;
@@ -303,60 +269,6 @@ pub async fn delete(
     Ok(Json(json!({})))
 }
 
-impl AdminUser {
-    fn contacts(&self) -> Result<Vec<Contact>> {
-        let mut contacts = Vec::new();
-        if !self.email.is_empty() {
-            contacts.push(Contact::Email(address::email(&self.email)?));
-        }
-        if !self.phone.is_empty() {
-            contacts.push(Contact::Phone(address::phone(&self.phone)?));
-        }
-        Ok(contacts)
-    }
-
-    fn confirms(&self, contact: &Contact) -> bool {
-        match contact {
-            Contact::Email(_) => self.email_confirm,
-            Contact::Phone(_) => self.phone_confirm,
-        }
-    }
-
-    /// The hash to store: of the given password, as given, or none.
-    async fn hash(&self, state: &AppState) -> Result<Option<String>> {
-        match (&self.password, self.password_hash.as_str()) {
-            (Some(_), hash) if !hash.is_empty() => Err(Error::invalid(
-                "Only a password or a password hash should be provided",
-            )),
-            (Some(password), _) => {
-                password::check_length(password)?;
-                state.hasher().hash(password.clone()).await.map(Some)
-            }
-            (None, "") => Ok(None),
-            (None, hash) => {
-                password::is_importable(hash)?;
-                Ok(Some(hash.to_owned()))
-            }
-        }
-    }
-
-    fn apply_ban(&self, user: &mut User, state: &AppState) -> Result<()> {
-        match self.ban_duration.as_str() {
-            "" => {}
-            "none" => user.banned_until = None,
-            text => {
-                let GoDuration(duration) = text.parse().map_err(|error| {
-                    Error::invalid(format!("invalid format for ban duration: {error}"))
-                })?;
-                let until = state.now().checked_add(duration);
-                let too_long = || Error::invalid("invalid format for ban duration: too long");
-                user.banned_until = Some(until.ok_or_else(too_long)?);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Makes the address or number the user's, whoever they are and however they sign in.
 async fn give(
     connection: &mut PgConnection,
@@ -400,15 +312,6 @@ async fn remember(
     let actor = Actor::Admin(&admin.role);
     audit::record(connection, action, actor, traits, (origin, state.now())).await?;
     Ok(())
-}
-
-fn parse_id(text: &str) -> Result<Uuid> {
-    let id = Uuid::try_parse(text)
-        .map_err(|_| Error::invalid("ID must conform to the uuid v4 format"))?;
-    if id.is_nil() {
-        return Err(Error::invalid("ID cannot be a nil uuid"));
-    }
-    Ok(id)
 }
 
 fn exists(contact: &Contact) -> Error {

@@ -1,0 +1,51 @@
+//! Passwords: what a new one must fulfil, and how many are hashed at a time.
+
+use std::time::Duration as StdDuration;
+
+use common::config::{Env, FromEnv};
+
+use super::std_duration;
+use crate::password::Requirements;
+
+/// Passwords.
+#[derive(Clone, Debug)]
+pub struct Password {
+    /// What a new one must fulfil.
+    pub requirements: Requirements,
+    /// Whether a change needs a fresh proof of who the user is.
+    pub update_requires_reauthentication: bool,
+    /// Whether a change needs the present password.
+    pub update_requires_current: bool,
+    /// Hashes that may be computed at the same time.
+    pub workers: usize,
+    /// Longest wait for a free worker.
+    pub max_wait: StdDuration,
+}
+
+impl FromEnv for Password {
+    fn from_env(env: &mut Env) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = env.parse("AUTH_PASSWORD_WORKERS", (cores / 2).max(1));
+        if workers == 0 {
+            env.problem("AUTH_PASSWORD_WORKERS must be at least 1");
+        }
+        Self {
+            requirements: Requirements {
+                min_length: env.parse("GOTRUE_PASSWORD_MIN_LENGTH", 6),
+                characters: Requirements::character_sets(
+                    &env.text("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", ""),
+                ),
+            },
+            update_requires_reauthentication: env.flag(
+                "GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION",
+                false,
+            ),
+            update_requires_current: env.flag(
+                "GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD",
+                false,
+            ),
+            workers,
+            max_wait: std_duration(env, "AUTH_PASSWORD_MAX_WAIT", 5),
+        }
+    }
+}
