@@ -78,15 +78,17 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let (own, theirs) = said.distribute(&embeds, |name| self.find_embed(&embeds, name))?;
-        let built: Vec<Embed> = embeds
+        let mut built: Vec<Embed> = embeds
             .iter()
             .zip(theirs)
             .map(|(embed, said)| self.embed(&place, embed, said))
             .collect::<Result<_, Error>>()?;
         let expands = expands_star(&place, items, &own, &built);
+        let mut conditions = conditions(&place, &own, &embeds)?;
+        require_shown(&mut conditions, &mut built);
         Ok(Node {
             columns: self.columns(&place, items, expands)?,
-            conditions: conditions(&place, &own, &embeds)?,
+            conditions,
             order: self.order(&place, &own, &embeds, &built)?,
             range: own.range,
             from: place.rows,
@@ -340,6 +342,27 @@ fn conditions(
         .iter()
         .map(|tree| logic(&place.scope, tree, embeds));
     filters.chain(trees).collect()
+}
+
+/// Rows that are shown with those they relate to are joined anyway: where there must be some, the
+/// join sees to it.
+fn require_shown(conditions: &mut Vec<Condition>, embeds: &mut [Embed]) {
+    conditions.retain(|condition| {
+        let Condition::Related {
+            negated: false,
+            embed,
+        } = condition
+        else {
+            return true;
+        };
+        match embeds.get_mut(*embed) {
+            Some(embed) if embed.form != Form::Hidden => {
+                embed.inner = true;
+                false
+            }
+            _ => true,
+        }
+    });
 }
 
 /// A tree of conditions.

@@ -230,7 +230,8 @@ impl<'a> Scope<'a> {
         let format = self
             .representation(found.data_type)
             .and_then(|representation| representation.to_json.clone())
-            .filter(|_| field.path.is_empty());
+            // What is summed up is the value itself.
+            .filter(|_| field.path.is_empty() && aggregate.is_none());
         let needs_name =
             format.is_some() || cast.is_some() || matches!(found.base, Base::Computed(_));
         let name = match (alias, field.path_name()) {
@@ -296,10 +297,10 @@ fn legacy_count(column: &SelectColumn) -> Shown {
     Shown {
         value: value(Base::Star, &Field::column("*"), ""),
         format: None,
-        cast: column.cast.clone(),
+        cast: None,
         aggregate: Some(Aggregate {
             function: AggregateFunction::Count,
-            cast: None,
+            cast: column.cast.clone(),
         }),
         name: Some(column.alias.clone().unwrap_or_else(|| "count".to_owned())),
     }

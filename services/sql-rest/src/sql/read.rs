@@ -180,8 +180,9 @@ fn from(sql: &mut Writer, node: &Node, within: Option<Within<'_>>) {
                 Some(Within { around, .. }) if around.from == Rows::Source => {
                     sql.member(&around.alias, WHOLE_ROW);
                 }
+                // Without the star it could be a column of that name.
                 Some(Within { around, .. }) => {
-                    sql.ident(&around.alias);
+                    sql.ident(&around.alias).push(".*");
                 }
                 None => {}
             }

@@ -34,7 +34,8 @@ pub(super) fn base(sql: &mut Writer, alias: &str, base: &Base) {
         Base::Star => sql.ident(alias).push(".*"),
         Base::Row => sql.ident(alias),
         Base::Column(name) => sql.member(alias, name),
-        Base::Computed(function) => sql.qualified(function).push("(").ident(alias).push(")"),
+        // Without the star it could be a column of that name.
+        Base::Computed(function) => sql.qualified(function).push("(").ident(alias).push(".*)"),
         Base::One => sql.push("1"),
     };
 }

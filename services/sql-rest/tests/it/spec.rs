@@ -37,7 +37,7 @@ impl Spec {
             roles().await;
             let client = database.connect().await;
             client.batch_execute(include_str!("spec.sql")).await?;
-            client.batch_execute(include_str!("spec_fleet.sql")).await?;
+            client.batch_execute(include_str!("spec/fleet.sql")).await?;
             Ok(())
         })
         .await;

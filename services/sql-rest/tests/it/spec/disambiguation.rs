@@ -68,6 +68,11 @@ async fn several_relationships_are_told_so_that_one_can_be_chosen() {
         assert_eq!(got.body["details"], details, "{path}");
         assert_eq!(got.body["hint"], hint, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_view_that_shows_a_column_twice_relates_in_as_many_ways() {
+    let spec = Spec::start().await;
     let twice = spec.get("/day_watches?select=berths(*)").await;
     let columns = [
         "day_port, day_number",

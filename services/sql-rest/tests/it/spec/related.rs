@@ -1,6 +1,9 @@
 //! What related rows decide about the rows around: which there are, how many, in what order.
 
+use testkit::wait::eventually;
+
 use super::*;
+use crate::stack::DEADLINE;
 
 /// The status, `Content-Range` and body of a counted read.
 async fn counted(spec: &Spec, path: &str, count: &str) -> (u16, String, Value) {
@@ -114,6 +117,14 @@ async fn the_presence_of_related_rows_is_a_condition_like_any_other() {
             json!([{"id": 1}, {"id": 3}, {"id": 4}]),
         ),
         (
+            "/clients?select=id,projects(id)&projects.id=eq.3&projects=not.is.null",
+            json!([{"id": 2, "projects": [{"id": 3}]}]),
+        ),
+        (
+            "/projects?select=id,clients(name)&clients.name=eq.Apple&clients=not.is.null&order=id",
+            json!([{"id": 3, "clients": {"name": "Apple"}}, {"id": 4, "clients": {"name": "Apple"}}]),
+        ),
+        (
             "/projects?select=id,clients(),tasks()&not.and=(clients.not.is.null,tasks.not.is.null)",
             json!([{"id": 5}]),
         ),
@@ -218,6 +229,42 @@ async fn the_one_related_row_decides_about_the_order() {
     assert_eq!(
         refusal.body["hint"],
         "Verify that 'client' is included in the 'select' query parameter."
+    );
+}
+
+#[tokio::test]
+async fn the_whole_row_is_meant_whatever_its_columns_are_called() {
+    let spec = Spec::start().await;
+    spec.0
+        .sql(
+            "create function api.twice(api.pupil) returns int language sql stable as $$ select $1.pupil * 2 $$;
+             create function api.mates(api.pupil) returns setof api.pupil language sql stable as
+               $$ select * from api.pupil p where p.grade = $1.grade and p.pupil <> $1.pupil $$;
+             notify pgrst",
+        )
+        .await;
+    eventually("the functions are known", DEADLINE, async || {
+        (spec.get("/pupil?select=twice").await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(
+        spec.reads("/pupil?select=twice,mates(pupil)&order=twice.desc&twice=gt.1")
+            .await,
+        json!([{"twice": 4, "mates": [{"pupil": 1}]}, {"twice": 2, "mates": [{"pupil": 2}]}])
+    );
+    let written = spec
+        .writes(
+            Method::PATCH,
+            "/pupil?select=twice,mates(pupil)&pupil=eq.1",
+            &json!({"grade": 1}),
+        )
+        .await;
+    assert_eq!(written, ok(json!([{"twice": 2, "mates": [{"pupil": 2}]}])));
+    let nested =
+        "/clerks?select=id,clerks:offices!office_id(name),mentees(id)&id=eq.1&mentees.order=id";
+    assert_eq!(
+        spec.reads(nested).await,
+        json!([{"id": 1, "clerks": {"name": "Ledgers"}, "mentees": [{"id": 2}, {"id": 3}]}])
     );
 }
 
