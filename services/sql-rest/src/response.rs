@@ -87,7 +87,7 @@ pub fn answer(
     draft.set_optional(PREFERENCE_APPLIED, plan.preference_applied.as_deref());
     draft.set_optional(CONTENT_PROFILE, request.profile.as_deref());
     for warning in &plan.warnings {
-        draft.set(WARNING, &format!("299 {AGENT} \"{warning}\""));
+        draft.append(WARNING, &format!("299 {AGENT} \"{warning}\""));
     }
     overrides::apply(&mut draft, headers.as_deref(), status.as_deref())?;
     Ok(draft.into_response(request.action.is_head()))
@@ -227,6 +227,13 @@ impl Draft {
     fn set(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
             self.headers.insert(name, value);
+        }
+    }
+
+    /// Adds a header beside others of its name.
+    fn append(&mut self, name: HeaderName, value: &str) {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            self.headers.append(name, value);
         }
     }
 

@@ -110,7 +110,10 @@ impl<'a> Reader<'a> {
         };
         match self.options.embed_names {
             EmbedNames::AliasOrTarget => {
-                self.warnings.push(legacy_name(name, &alias));
+                let warning = legacy_name(name, &alias);
+                if !self.warnings.contains(&warning) {
+                    self.warnings.push(warning);
+                }
                 Ok(position)
             }
             EmbedNames::Alias => Err(Error::NotEmbedded(NotEmbedded::Aliased {

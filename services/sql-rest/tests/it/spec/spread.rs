@@ -138,7 +138,7 @@ async fn what_is_spread_is_summed_up_over_the_rows_around() {
             "/samples?select=n:data->>n::int.sum()::text",
             json!([{"n": "3"}]),
         ),
-        ("/paints?select=shade.sum()", json!([{"sum": 16711680}])),
+        ("/paints?select=shade.sum()", json!([{"sum": 16_711_680}])),
         ("/rpc/all_projects?select=id.max()", json!([{"max": 5}])),
         ("/count_column?select=count", json!([{"count": 7}])),
         ("/count_column?select=count()", json!([{"count": 1}])),
