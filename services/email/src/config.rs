@@ -106,19 +106,16 @@ fn from(env: &mut Env) -> Mailbox {
     })
 }
 
-/// Exactly one of a mail server and the development inbox.
+/// A mail server, or where none is given and that is wanted, the development inbox.
 fn delivery(env: &mut Env) -> Delivery {
     let smtp = SmtpConfig::from_env(env);
-    let inbox = env.flag("EMAIL_DEV_INBOX", false);
-    match (smtp, inbox) {
-        (Some(smtp), false) => return Delivery::Smtp(smtp),
-        (Some(_), true) => env.problem("EMAIL_SMTP_URL and EMAIL_DEV_INBOX are both set; keep one"),
-        (None, true) => {}
-        (None, false) => env.problem(
+    let catches = env.flag("EMAIL_DEV_INBOX", false);
+    if smtp.is_none() && !catches {
+        env.problem(
             "EMAIL_SMTP_URL is not set; for development, EMAIL_DEV_INBOX=true catches all mail instead",
-        ),
+        );
     }
-    Delivery::Inbox
+    smtp.map_or(Delivery::Inbox, Delivery::Smtp)
 }
 
 fn policy(env: &mut Env) -> UserPolicy {
@@ -170,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_must_go_somewhere_and_to_one_place() {
+    fn mail_must_go_somewhere_and_rather_to_a_server_than_to_the_inbox() {
         assert!(problems(&[]).contains("EMAIL_SMTP_URL is not set"));
         assert_eq!(problems(&[("EMAIL_DEV_INBOX", "true")]), "");
         assert_eq!(
@@ -181,7 +178,9 @@ mod tests {
             ("EMAIL_SMTP_URL", "smtp://mail.example:587"),
             ("EMAIL_DEV_INBOX", "true"),
         ];
-        assert!(problems(&both).contains("both set"));
+        let mut env = Env::from_pairs(COMPLETE.iter().chain(&both).copied());
+        let config = load::<Config>(&mut env).unwrap();
+        assert!(matches!(config.delivery, Delivery::Smtp(_)));
     }
 
     #[test]
