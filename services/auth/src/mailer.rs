@@ -110,7 +110,7 @@ impl Mailer {
     }
 }
 
-/// The language a user asks for: the claim `locale` of OpenID Connect, if it is a language tag.
+/// The language a user asks for: the claim `locale` of `OpenID` Connect, if it is a language tag.
 fn locale(data: &Members) -> Option<&str> {
     const MAX_BYTES: usize = 35;
     let tag = data.get("locale")?.as_str()?;

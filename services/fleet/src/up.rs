@@ -31,6 +31,9 @@ const DEVELOPMENT: [(&str, &str); 6] = [
     ("EMAIL_DEV_INBOX", "true"),
 ];
 
+/// Variables that name a mail server.
+const SERVERS_OF_MAIL: [&str; 3] = ["EMAIL_SMTP_URL", "EMAIL_SMTP_URL_FILE", "GOTRUE_SMTP_HOST"];
+
 /// Runs the stack until a signal comes.
 pub(crate) async fn run(place: &Place) -> Result<()> {
     let started = Instant::now();
@@ -47,7 +50,7 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
         .get("SERVICE_ROLE_KEY")
         .cloned()
         .unwrap_or_default();
-    let sends_mail = ["EMAIL_SMTP_URL", "EMAIL_SMTP_URL_FILE"]
+    let sends_mail = SERVERS_OF_MAIL
         .iter()
         .any(|name| variables.get(*name).is_some_and(|value| !value.is_empty()));
     let fleet = Fleet::start(variables, Door::Configured).await?;
@@ -61,7 +64,7 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
     state.write(&place.data)?;
     println!("ready in {:.1} s\n", started.elapsed().as_secs_f64());
     let mail = if sends_mail {
-        "sent with EMAIL_SMTP_URL".to_owned()
+        "sent for real".to_owned()
     } else {
         format!("caught, read it at {}/inbox", state.services["email"])
     };
