@@ -59,9 +59,9 @@ containers() {
     done
 }
 
-# await SECONDS [PID]: waits until every container is healthy or done, printing a line for each that
-# becomes so, with the seconds since the call. PID is a process that still makes containers; its
-# failure ends the wait.
+# await SECONDS [PID]: waits until every container is healthy (running, where it has no check) or
+# done, printing a line for each that becomes so, with the seconds since the call. PID is a process
+# that still makes containers; its failure ends the wait.
 await() {
     local patience=$1 maker=${2:-} began=$EPOCHREALTIME elapsed pending settled='' line service number state
     while :; do
@@ -72,7 +72,7 @@ await() {
         while read -r service number state; do
             line="$service $number $state"
             case $state in
-                healthy | 'done')
+                healthy | running | 'done')
                     if [[ $settled != *"|$line|"* ]]; then
                         settled+="|$line|"
                         printf '  %-18s %-9s %6s s\n' "$service $number" "$state" "$elapsed"
