@@ -19,7 +19,9 @@ RECOVERY_LIMIT=90
 fail() { echo "compose-test: $*" >&2; exit 1; }
 step() { printf '\n== %s ==\n' "$*"; }
 
-work=$(mktemp -d /dev/shm/ferrobase-compose.XXXXXX)
+# Data in memory, where there is enough of it for that: two databases twice.
+memory=$(df --output=avail -k /dev/shm 2>/dev/null | tail -1)
+work=$(mktemp -d "$( ((${memory:-0} > 2000000)) && echo /dev/shm || echo /var/tmp)/ferrobase-compose.XXXXXX")
 clean_up() {
     local result=$?
     set +e

@@ -46,7 +46,7 @@ fn complete(path: &Path) -> Result<()> {
     let lacking = whole.iter().filter(|(name, _)| is_lacking(name));
     let text: String = lacking
         .clone()
-        .map(|(name, value)| format!("{name}={value}\n"))
+        .map(|(name, value)| [name, "=", value, "\n"].concat())
         .collect();
     if text.is_empty() {
         return Ok(());
