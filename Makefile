@@ -68,7 +68,7 @@ keys: ## Show the gateway URL and the keys
 ##@ Test
 
 .PHONY: test
-test: deps fmt-check lint test-rust test-e2e ## Everything the gate runs
+test: deps fmt-check lint test-rust test-e2e test-browser ## Everything the gate runs
 
 .PHONY: fmt-check
 fmt-check:
@@ -87,6 +87,11 @@ test-e2e: ## The whole stack, driven by supabase-js
 	cargo build --locked --bin ferrobase
 	scripts/e2e.sh $(FERROBASE)
 
+.PHONY: test-browser
+test-browser: ## Pages in Chromium that call through the gateway
+	cargo build --locked -p gateway
+	scripts/browser-test.sh $(CARGO_TARGET_DIR)/debug/gateway
+
 .PHONY: contracts
 contracts: ## Rewrite contracts/*.json from the code
 	UPDATE_CONTRACTS=1 cargo test --workspace contract
@@ -95,8 +100,11 @@ contracts: ## Rewrite contracts/*.json from the code
 
 .PHONY: bench
 bench: deps ## Benchmarks; prints ratios against a peer
-	cargo build --release --locked --bin ferrobase
+	@scripts/install-deps.sh bench
+	cargo build --release --locked --bin ferrobase --bin gateway
 	scripts/bench.sh $(CARGO_TARGET_DIR)/release/ferrobase
+	GATEWAY_BIN=$(CARGO_TARGET_DIR)/release/gateway scripts/bench/gateway.sh
+	GATEWAY_BIN=$(CARGO_TARGET_DIR)/release/gateway scripts/bench/gateway-endurance.sh
 	scripts/bench/mongo-api.sh
 
 ##@ Housekeeping

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building, running and testing need, or says exactly what to install.
+# Installs what building, running and testing need, or says exactly what to install. With the
+# argument `bench`, also what is measured against and with.
 #
 # On Debian and Ubuntu as root it installs packages itself; anywhere else it only names what is
 # missing. With everything in place it does nothing and takes no time.
@@ -22,6 +23,12 @@ need node nodejs
 need npm npm
 need pip3 python3-pip
 need '/usr/lib/*/libcurl.so.4' libcurl4
+need pebble pebble
+command -v chromium-browser google-chrome >/dev/null || need chromium chromium
+if [[ ${1:-} == bench ]]; then
+    need wrk wrk
+    need nginx nginx-light
+fi
 
 if ((${#packages[@]})); then
     if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
@@ -32,7 +39,8 @@ if ((${#packages[@]})); then
         mkdir -p /etc/postgresql-common
         grep -qs '^create_main_cluster' /etc/postgresql-common/createcluster.conf ||
             echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf
-        apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+        # RUNLEVEL: no server is started merely because it was installed.
+        RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
     else
         missing+=("these packages (names as in Debian): ${packages[*]}")
     fi

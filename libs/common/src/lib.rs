@@ -4,7 +4,7 @@
 //! contract that lets one `main` run it alone and another run the whole fleet in one process. The
 //! rest of this crate is the one way to do what each of them needs: configuration from the
 //! environment ([`config`]), callers and their tokens ([`identity`]), the error envelope
-//! ([`error`]), calls to other services ([`client`]), PostgreSQL ([`postgres`]), health, telemetry
+//! ([`error`]), calls to other services ([`client`]), PostgreSQL ([`postgres`]), what replicas share ([`redis`]), health, telemetry
 //! and an orderly end ([`lifecycle`]). It holds no rule of any domain.
 
 pub mod client;
@@ -20,6 +20,7 @@ mod observe;
 pub mod operations;
 pub mod postgres;
 pub mod probe;
+pub mod redis;
 pub mod retry;
 pub mod server;
 pub mod service;

@@ -113,16 +113,20 @@ impl Config {
 
 impl FromEnv for Config {
     fn from_env(env: &mut Env) -> Self {
+        let max_request_duration = std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10);
+        let database = PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL");
         Self {
             database: PoolConfig {
                 max_connections: env.parse("GOTRUE_DB_MAX_POOL_SIZE", 10),
-                ..PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL")
+                // A database that is away must be noticed as that, before the request times out.
+                acquire_timeout: database.acquire_timeout.min(max_request_duration / 2),
+                ..database
             },
             site_url: env.url("GOTRUE_SITE_URL", None),
             external_url: env.url("API_EXTERNAL_URL", None),
             uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
-            max_request_duration: std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10),
+            max_request_duration,
             jwt: Jwt::from_env(env),
             external: External {
                 email: env.flag("GOTRUE_EXTERNAL_EMAIL_ENABLED", true),

@@ -9,6 +9,7 @@ use axum::{
     routing::{get, post},
 };
 use common::{
+    clock::Clock,
     error::{ApiError, Problem},
     extract::Success,
     health::Health,
@@ -17,6 +18,7 @@ use common::{
 };
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{connection::Counts, reload::Reloader, routes::Route, upstream::Upstream};
 
@@ -32,6 +34,13 @@ struct Admin {
 struct ConnectionsView {
     open: usize,
     idle: usize,
+}
+
+#[derive(Serialize)]
+struct CertificateView {
+    names: Vec<String>,
+    begins: String,
+    expires: String,
 }
 
 #[derive(Serialize)]
@@ -78,19 +87,9 @@ pub(crate) fn router(
     connections: Counts,
     lifecycle: &Lifecycle,
 ) -> Router {
-    let watched = Arc::clone(&reloader);
-    let health = Health::new().prefer("upstreams", move || {
-        let failing = failing_upstreams(&watched);
-        async move {
-            if failing.is_empty() {
-                return Ok(());
-            }
-            Err(format!("not reachable: {}", failing.join("; ")))
-        }
-    });
     let admin = Admin {
+        health: health(&reloader),
         reloader,
-        health,
         lifecycle: lifecycle.clone(),
         connections,
     };
@@ -99,12 +98,46 @@ pub(crate) fn router(
         .route("/consumers", get(consumers))
         .route("/upstreams", get(upstreams))
         .route("/connections", get(connections_now))
+        .route("/certificate", get(certificate))
         .route("/reload", post(reload))
         .route("/health", get(ready))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .with_state(admin)
+}
+
+/// What the gateway works better with.
+fn health(reloader: &Arc<Reloader>) -> Health {
+    let watched = Arc::clone(reloader);
+    let mut health = Health::new().prefer("upstreams", move || {
+        let failing = failing_upstreams(&watched);
+        async move {
+            if failing.is_empty() {
+                return Ok(());
+            }
+            Err(format!("not reachable: {}", failing.join("; ")))
+        }
+    });
+    if let Some(redis) = reloader.proxy().limits.redis() {
+        let redis = redis.clone();
+        health = health.prefer("redis", move || {
+            let redis = redis.clone();
+            async move { redis.check().await }
+        });
+    }
+    if let Some(certificates) = reloader.certificates() {
+        let certificates = Arc::clone(certificates);
+        health = health.prefer("certificate", move || {
+            let current = certificates.current();
+            async move {
+                let current = current.ok_or("there is none yet")?;
+                let is_good = Clock::system().now() < current.expires;
+                is_good.then_some(()).ok_or_else(|| "expired".to_owned())
+            }
+        });
+    }
+    health
 }
 
 async fn routes(State(admin): State<Admin>) -> Success<Vec<RouteView>> {
@@ -165,6 +198,16 @@ async fn connections_now(State(admin): State<Admin>) -> Success<ConnectionsView>
         open: admin.connections.open(),
         idle: admin.connections.idle(),
     })
+}
+
+async fn certificate(State(admin): State<Admin>) -> Success<Option<CertificateView>> {
+    let current = admin.reloader.certificates().and_then(|all| all.current());
+    let text = |time: OffsetDateTime| time.format(&Rfc3339).unwrap_or_default();
+    Success::ok(current.map(|current| CertificateView {
+        names: current.names.clone(),
+        begins: text(current.begins),
+        expires: text(current.expires),
+    }))
 }
 
 async fn reload(State(admin): State<Admin>) -> Result<Success<&'static str>, ApiError> {

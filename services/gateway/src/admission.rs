@@ -48,6 +48,18 @@ impl<'a> Credentials<'a> {
     }
 }
 
+impl Credentials<'_> {
+    /// Whether what was refused was an attempt with a key, and not its absence.
+    pub(crate) fn are_wrong(&self, refusal: Refusal) -> bool {
+        match refusal {
+            Refusal::InvalidKey => true,
+            // The key may stand in place of a token, so what stands there was tried as one.
+            Refusal::MissingKey => self.authorization.is_some(),
+            _ => false,
+        }
+    }
+}
+
 impl Caller<'_> {
     /// Whose requests are counted together on `route`.
     pub(crate) fn subject(&self, route: &Route, table: &Table) -> Subject {

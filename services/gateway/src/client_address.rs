@@ -18,6 +18,14 @@ pub(crate) struct Networks(pub(crate) Vec<IpNet>);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies(Networks);
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) is_secure: bool,
+}
+
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
@@ -25,7 +33,7 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     /// Whether what its proxy said of protocol and host holds.
     pub(crate) is_trusted_peer: bool,
-    /// Whether its connection to us is encrypted.
+    /// Whether its request travelled encrypted, by all we know.
     pub(crate) is_secure: bool,
 }
 
@@ -58,10 +66,9 @@ impl TrustedProxies {
     }
 
     /// The client behind `peer`: the last address in the chain that is not a trusted proxy.
-    pub(crate) fn client(&self, peer: SocketAddr, forwarded: &Forwarded) -> Client {
-        let peer = peer.ip().to_canonical();
-        let is_trusted_peer = self.0.contain(peer);
-        let mut address = peer;
+    pub(crate) fn client(&self, peer: Peer, forwarded: &Forwarded) -> Client {
+        let mut address = peer.address.ip().to_canonical();
+        let is_trusted_peer = self.0.contain(address);
         if is_trusted_peer {
             let chain = forwarded.chain.iter().rev().filter_map(as_text);
             let hops = chain.flat_map(|line| line.rsplit(',').map(str::trim));
@@ -77,7 +84,7 @@ impl TrustedProxies {
         Client {
             address,
             is_trusted_peer,
-            is_secure: false,
+            is_secure: peer.is_secure || (is_trusted_peer && forwarded.says_secure()),
         }
     }
 }
@@ -107,7 +114,10 @@ mod tests {
                 .collect(),
             ..Forwarded::default()
         };
-        let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+        let peer = Peer {
+            address: SocketAddr::new(peer.parse().unwrap(), 1),
+            is_secure: false,
+        };
         let proxies = TrustedProxies::new(&trusted).unwrap();
         proxies.client(peer, &forwarded).address
     }

@@ -11,9 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     client_address::TrustedProxies,
+    connection::Bounds,
     cors::Cors,
     keys::{ANON, ConfiguredKey, Keys, SERVICE_ROLE},
     routes::{BUILT_IN, Plan, Surroundings},
+    tls,
     tokens::Minter,
 };
 
@@ -27,8 +29,12 @@ pub struct Config {
     pub(crate) jwt_secret: SecretString,
     /// Where the admin API listens, if anywhere.
     pub(crate) admin: Option<SocketAddr>,
-    /// What a client's connection may cost.
-    pub(crate) connections: ConnectionLimits,
+    /// What clients' connections may cost.
+    pub(crate) connections: Bounds,
+    /// How TLS is ended here, if it is.
+    pub(crate) tls: Option<tls::Settings>,
+    /// Where limits are shared with other gateways.
+    pub(crate) redis_url: Option<SecretString>,
     /// Threads that serve clients.
     pub(crate) workers: usize,
     /// `Strict-Transport-Security`, when it is to be sent.
@@ -61,7 +67,9 @@ impl FromEnv for Config {
             previous_anon_key: previous(env, "ANON_KEY_PREVIOUS", MIN_KEY_BYTES),
             previous_service_role_key: previous(env, "SERVICE_ROLE_KEY_PREVIOUS", MIN_SECRET_BYTES),
             admin: admin_address(env),
-            connections: connection_limits(env),
+            connections: bounds(env),
+            tls: tls::Settings::from_env(env),
+            redis_url: env.optional("REDIS_URL").map(SecretString::from),
             workers: workers(env),
             hsts: hsts(env),
             cors: list(env, "GATEWAY_CORS_ORIGINS", Cors::new),
@@ -181,15 +189,17 @@ fn admin_address(env: &mut Env) -> Option<SocketAddr> {
         .ok()
 }
 
-fn connection_limits(env: &mut Env) -> ConnectionLimits {
-    let defaults = ConnectionLimits::default();
-    ConnectionLimits {
-        header_timeout: env.seconds("GATEWAY_HEADER_TIMEOUT_SECONDS", 30),
-        // Less than this, the HTTP implementation does not accept.
-        max_header_bytes: env
-            .parse("GATEWAY_MAX_HEADER_BYTES", 32 * 1024)
-            .clamp(8 * 1024, 1024 * 1024),
-        ..defaults
+fn bounds(env: &mut Env) -> Bounds {
+    Bounds {
+        each: ConnectionLimits {
+            header_timeout: env.seconds("GATEWAY_HEADER_TIMEOUT_SECONDS", 30),
+            // Less than this, the HTTP implementation does not accept.
+            max_header_bytes: env
+                .parse("GATEWAY_MAX_HEADER_BYTES", 32 * 1024)
+                .clamp(8 * 1024, 1024 * 1024),
+            ..ConnectionLimits::default()
+        },
+        all: env.parse("GATEWAY_MAX_CONNECTIONS", 20_000),
     }
 }
 

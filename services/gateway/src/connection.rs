@@ -25,11 +25,13 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::Notify,
     time::{Instant, sleep_until, timeout},
 };
 
 use self::stream::{Activity, ClientStream, Ongoing, TrackedBody};
-use crate::{proxy::Proxy, tunnel};
+use crate::{client_address::Peer, proxy::Proxy, tls::Tls, tunnel};
 
 mod stream;
 
@@ -42,6 +44,21 @@ const LINGER: Duration = Duration::from_millis(50);
 /// Time between two looks at a connection; one that is idle at two of them is taken back.
 const TICK: Duration = Duration::from_millis(500);
 
+/// Looks at a client that takes nothing of its response, after which it is given up: a minute.
+const STALLED_TICKS: u32 = 120;
+
+/// Connections that made room for others, or found none.
+const SHED: &str = "gateway_connections_shed_total";
+
+/// What clients' connections may cost.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    /// One of them.
+    pub(crate) each: ConnectionLimits,
+    /// How many there may be.
+    pub(crate) all: usize,
+}
+
 /// Serves connections.
 #[derive(Clone)]
 pub(crate) struct Connections {
@@ -49,6 +66,9 @@ pub(crate) struct Connections {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     first_byte: Duration,
+    max_open: usize,
+    /// Tells the connection that has been idle longest to make room.
+    crowded: Arc<Notify>,
     counts: Counts,
     lifecycle: Lifecycle,
 }
@@ -75,8 +95,9 @@ enum End<S> {
 }
 
 impl Connections {
-    /// Connections whose requests `proxy` answers, each within `limits`.
-    pub(crate) fn new(proxy: Arc<Proxy>, limits: &ConnectionLimits, lifecycle: Lifecycle) -> Self {
+    /// Connections whose requests `proxy` answers, within `bounds`.
+    pub(crate) fn new(proxy: Arc<Proxy>, bounds: &Bounds, lifecycle: Lifecycle) -> Self {
+        let limits = &bounds.each;
         let mut http1 = http1::Builder::new();
         http1
             .timer(TokioTimer::new())
@@ -94,6 +115,8 @@ impl Connections {
             http1,
             http2,
             first_byte: limits.header_timeout,
+            max_open: bounds.all,
+            crowded: Arc::default(),
             counts: Counts::default(),
             lifecycle,
         }
@@ -104,13 +127,37 @@ impl Connections {
         self.counts.clone()
     }
 
-    /// Serves `stream` to its end.
-    pub(crate) async fn serve<S>(self, stream: S, peer: SocketAddr)
+    /// Serves `socket` to its end, through `tls` if given.
+    pub(crate) async fn serve(self, socket: TcpStream, address: SocketAddr, tls: Option<Tls>) {
+        let counts = self.counts.clone();
+        let _open = Counted::begin(&counts.0.open);
+        if counts.open() > self.max_open {
+            metrics::counter!(SHED).increment(1);
+            if counts.idle() == 0 {
+                return;
+            }
+            self.crowded.notify_one();
+        }
+        let is_secure = tls.is_some();
+        let peer = Peer { address, is_secure };
+        match tls {
+            None => self.serve_stream(socket, peer).await,
+            // Boxed, so that a connection without TLS holds no room for it.
+            Some(tls) => {
+                let encrypted = async {
+                    if let Some(stream) = tls.accept(socket).await {
+                        self.serve_stream(stream, peer).await;
+                    }
+                };
+                Box::pin(encrypted).await;
+            }
+        }
+    }
+
+    async fn serve_stream<S>(&self, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let counts = self.counts.clone();
-        let _open = Counted::begin(&counts.0.open);
         let mut client = ClientStream::new(stream);
         let mut patience = self.first_byte;
         loop {
@@ -138,13 +185,14 @@ impl Connections {
         let first = tokio::select! {
             biased;
             first = &mut first => first,
+            () = self.crowded.notified() => return None,
             // A request may be on its way at this moment: whoever sent it saw an open connection.
             () = self.lifecycle.stopping() => timeout(LINGER, first).await.ok()?,
         };
         first.ok()?.ok()
     }
 
-    async fn serve_http1<S>(&self, client: ClientStream<S>, peer: SocketAddr) -> End<S>
+    async fn serve_http1<S>(&self, client: ClientStream<S>, peer: Peer) -> End<S>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -154,6 +202,7 @@ impl Connections {
         let mut connection = self.http1.serve_connection(TokioIo::new(client), service);
         let mut tick = pin!(sleep_until(Instant::now() + TICK));
         let mut was_idle = false;
+        let mut stalled_ticks = 0;
         let outcome = loop {
             // Looking now and then, also for a stop, spares every request the look.
             let outcome = tokio::select! {
@@ -171,6 +220,15 @@ impl Connections {
                 break None;
             }
             was_idle = is_idle;
+            stalled_ticks = if activity.is_stalled() {
+                stalled_ticks + 1
+            } else {
+                0
+            };
+            if stalled_ticks >= STALLED_TICKS {
+                tracing::debug!("a client takes nothing of its response");
+                return End::Over;
+            }
             tick.as_mut().reset(Instant::now() + TICK);
         };
         let Some(outcome) = outcome else {
@@ -191,7 +249,7 @@ impl Connections {
         End::Over
     }
 
-    async fn serve_http2<S>(&self, client: ClientStream<S>, peer: SocketAddr)
+    async fn serve_http2<S>(&self, client: ClientStream<S>, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -217,7 +275,7 @@ impl Connections {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: Peer,
         activity: &Arc<Activity>,
     ) -> Result<Response<TrackedBody>, Infallible> {
         let ongoing = Ongoing::begin(activity);

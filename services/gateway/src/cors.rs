@@ -94,6 +94,23 @@ pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
+/// Whether a page of another origin asks that may not. A browser lets any page open a WebSocket and
+/// sends its cookies along, so here it is the server that has to look.
+pub(crate) fn is_foreign(
+    access: &Access,
+    origin: Option<&HeaderValue>,
+    host: Option<&HeaderValue>,
+) -> bool {
+    let Some(origin) = origin.filter(|_| *access == Access::None) else {
+        return false;
+    };
+    let origin_host = origin.to_str().ok().and_then(|text| text.split_once("://"));
+    let is_own = origin_host
+        .zip(host)
+        .is_some_and(|((_, own), host)| own.as_bytes().eq_ignore_ascii_case(host.as_bytes()));
+    !is_own
+}
+
 /// The answer to a preflight.
 pub(crate) fn preflight(
     access: &Access,

@@ -166,6 +166,11 @@ impl Found {
 }
 
 impl Forwarded {
+    /// Whether a proxy says that the client's request was encrypted.
+    pub(crate) fn says_secure(&self) -> bool {
+        self.proto.as_ref().is_some_and(|proto| proto == "https")
+    }
+
     fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
         if *name == FORWARDED_FOR {
             self.chain.push(value.clone());

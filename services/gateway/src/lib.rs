@@ -5,7 +5,7 @@
 //! not built on a router: a request is answered by the task of its client's connection, which also
 //! drives the connection to the upstream.
 
-use std::sync::Arc;
+use std::{io, net::SocketAddr, sync::Arc};
 
 use common::{
     clock::Clock,
@@ -16,7 +16,13 @@ use common::{
 use tokio::net::TcpListener;
 
 pub use self::config::Config;
-use self::{connection::Connections, reload::Reloader, tokens::Minter, workers::Workers};
+use self::{
+    connection::Connections,
+    reload::Reloader,
+    tls::{Challenges, Tls, acme::Acme},
+    tokens::Minter,
+    workers::Workers,
+};
 
 mod access;
 mod admin;
@@ -36,6 +42,7 @@ mod refusal;
 mod reload;
 mod respond;
 mod routes;
+mod tls;
 mod tokens;
 mod tunnel;
 mod upstream;
@@ -55,54 +62,97 @@ impl Launch for Gateway {
         listener: TcpListener,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<()> {
-        let admin = match config.admin {
-            Some(address) => Some(TcpListener::bind(address).await?),
-            None => None,
+        let host = listener.local_addr()?.ip();
+        let tls = config
+            .tls
+            .as_ref()
+            .map(|tls| SocketAddr::new(host, tls.port));
+        let listeners = Listeners {
+            admin: bind(config.admin).await?,
+            tls: bind(tls).await?,
+            public: listener,
         };
-        serve(config, listener, admin, lifecycle)?;
+        serve(config, listeners, lifecycle)?;
         Ok(())
     }
 }
 
-/// Serves clients on `listener` and operators on `admin`, until `lifecycle` stops.
-pub fn serve(
-    config: Config,
-    listener: TcpListener,
-    admin: Option<TcpListener>,
-    lifecycle: &Lifecycle,
-) -> std::io::Result<()> {
-    let workers = Workers::start(config.workers)?;
-    let minter = Minter::new(&config.jwt_secret, Clock::system(), lifecycle.clone());
-    let limits = config.connections.clone();
-    let reloader = Arc::new(Reloader::new(config, minter, lifecycle));
-    let proxy = Arc::clone(reloader.proxy());
-    let connections = Connections::new(proxy, &limits, lifecycle.clone());
-    let counts = connections.counts();
-    let door = serve_clients(listener, connections, workers, lifecycle.clone());
-    lifecycle.spawn("gateway", door);
+/// Where the gateway is reached.
+#[derive(Debug)]
+pub struct Listeners {
+    /// By clients.
+    pub public: TcpListener,
+    /// By clients that speak TLS; used when the configuration has a certificate.
+    pub tls: Option<TcpListener>,
+    /// By operators.
+    pub admin: Option<TcpListener>,
+}
+
+/// Serves on `listeners` until `lifecycle` stops.
+pub fn serve(config: Config, listeners: Listeners, lifecycle: &Lifecycle) -> io::Result<()> {
+    let workers = Arc::new(Workers::start(config.workers)?);
+    let clock = Clock::system();
+    let minter = Minter::new(&config.jwt_secret, clock.clone(), lifecycle.clone());
+    let (bounds, settings) = (config.connections.clone(), config.tls.clone());
+    let challenges = Challenges::default();
+    let reloader = Reloader::new(config, minter, challenges.clone(), lifecycle)?;
+    let reloader = Arc::new(reloader);
+    let connections = Connections::new(Arc::clone(reloader.proxy()), &bounds, lifecycle.clone());
+    if let Some((settings, listener)) = settings.zip(listeners.tls) {
+        let certificates = settings.certificates;
+        lifecycle.spawn_until_stop("certificates", Arc::clone(&certificates).watch());
+        if let Some(acme) = settings.acme {
+            let acme = Acme::new(acme, Arc::clone(&certificates), challenges, clock);
+            lifecycle.spawn_until_stop("acme", acme.run());
+        }
+        let tls = Tls::new(certificates, bounds.each.header_timeout)?;
+        let door = Door {
+            connections: connections.clone(),
+            tls: Some(tls),
+            workers: Arc::clone(&workers),
+        };
+        lifecycle.spawn("gateway tls", door.serve(listener, lifecycle.clone()));
+    }
     lifecycle.spawn_until_stop("reload", reload::on_hangup(Arc::clone(&reloader)));
-    if let Some(admin) = admin {
-        let router = admin::router(reloader, counts, lifecycle);
+    if let Some(admin) = listeners.admin {
+        let router = admin::router(reloader, connections.counts(), lifecycle);
         let limits = ConnectionLimits::default();
         let serving = server::serve(admin, router, limits, lifecycle.clone());
         lifecycle.spawn("admin", serving);
     }
+    let door = Door {
+        connections,
+        tls: None,
+        workers,
+    };
+    lifecycle.spawn("gateway", door.serve(listeners.public, lifecycle.clone()));
     Ok(())
 }
 
-async fn serve_clients(
-    listener: TcpListener,
+/// What stands behind a listener.
+struct Door {
     connections: Connections,
-    workers: Workers,
-    lifecycle: Lifecycle,
-) {
-    server::accept(listener, &lifecycle, |socket, peer, watcher| {
-        let connections = connections.clone();
-        workers.serve(socket, move |socket| async move {
-            connections.serve(socket, peer).await;
-            // The end of the connection is what a drain waits for.
-            drop(watcher);
+    tls: Option<Tls>,
+    workers: Arc<Workers>,
+}
+
+impl Door {
+    async fn serve(self, listener: TcpListener, lifecycle: Lifecycle) {
+        server::accept(listener, &lifecycle, |socket, peer, watcher| {
+            let (connections, tls) = (self.connections.clone(), self.tls.clone());
+            self.workers.serve(socket, move |socket| async move {
+                connections.serve(socket, peer, tls).await;
+                // The end of the connection is what a drain waits for.
+                drop(watcher);
+            })
         })
-    })
-    .await;
+        .await;
+    }
+}
+
+async fn bind(address: Option<SocketAddr>) -> io::Result<Option<TcpListener>> {
+    match address {
+        Some(address) => TcpListener::bind(address).await.map(Some),
+        None => Ok(None),
+    }
 }

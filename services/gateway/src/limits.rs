@@ -1,25 +1,20 @@
-//! How many requests a client may make: sliding windows of a minute and an hour, in bounded memory.
+//! How many requests a client may make: sliding windows of a minute and an hour, counted in this
+//! process or, when there is a Redis, by all gateways together.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
-    mem,
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::net::IpAddr;
 
+use common::redis::Redis;
 use sha2::{Digest, Sha256};
 
+use self::{local::Local, shared::Shared};
 use crate::refusal::Refusal;
 
-const SHARDS: usize = 16;
+mod local;
+mod shared;
+mod window;
 
-/// Entries of one generation of one shard; two generations are kept.
-const GENERATION: usize = 4096;
-
-const MINUTE_MS: u64 = 60_000;
-const HOUR_MS: u64 = 3_600_000;
+/// Requests counted in this process because Redis was not there.
+const COUNTED_ALONE: &str = "gateway_limits_counted_alone_total";
 
 /// Requests allowed per minute and per hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,32 +45,11 @@ pub(crate) struct Verdict {
     pub(crate) reset_seconds: u32,
 }
 
-/// Counts requests. Forgets who was seen longest ago when there are too many clients.
+/// Counts requests.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    shards: Vec<Mutex<Shard>>,
-    hasher: RandomState,
-    started: Instant,
-}
-
-#[derive(Debug, Default)]
-struct Shard {
-    young: HashMap<Subject, Windows>,
-    old: HashMap<Subject, Windows>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Windows {
-    minute: Window,
-    hour: Window,
-}
-
-/// A count that slides: the previous period weighs as much as is left of it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Window {
-    period: u32,
-    current: u32,
-    previous: u32,
+    local: Local,
+    shared: Option<Shared>,
 }
 
 impl Limit {
@@ -127,118 +101,67 @@ impl Subject {
     }
 }
 
-/// The number under which requests are counted; the same for the same name.
+/// The number under which requests are counted; the same for the same name, in every gateway.
 pub(crate) fn rule(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
+    let digest: [u8; 32] = Sha256::digest(name.as_bytes()).into();
+    let (start, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
+    u64::from_be_bytes(*start)
 }
 
 impl Limits {
-    /// No requests seen yet.
-    pub(crate) fn new() -> Self {
+    /// No requests seen yet; counted together with whoever shares `redis`.
+    pub(crate) fn new(redis: Option<Redis>) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
-            started: Instant::now(),
+            local: Local::new(),
+            shared: redis.map(Shared::new),
         }
     }
 
-    /// Counts a request of `subject`, unless it is refused.
-    pub(crate) fn count(&self, subject: Subject, limit: Limit) -> Verdict {
-        self.count_at(subject, limit, self.started.elapsed())
-    }
-
-    fn count_at(&self, subject: Subject, limit: Limit, now: Duration) -> Verdict {
-        // The clock starts two periods in, so that an unused window is always in the past.
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX) + 2 * HOUR_MS;
-        let index = usize::try_from(self.hasher.hash_one(subject)).unwrap_or(0) % SHARDS;
-        let Some(shard) = self.shards.get(index) else {
-            unreachable!("the index is below the number of shards");
-        };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.windows(subject).count(limit, now)
-    }
-}
-
-impl Shard {
-    fn windows(&mut self, subject: Subject) -> &mut Windows {
-        if self.young.len() >= GENERATION && !self.young.contains_key(&subject) {
-            self.old = mem::take(&mut self.young);
-        }
-        let old = &mut self.old;
-        self.young
-            .entry(subject)
-            .or_insert_with(|| old.remove(&subject).unwrap_or_default())
-    }
-}
-
-impl Windows {
-    fn count(&mut self, limit: Limit, now: u64) -> Verdict {
-        let minute = self.minute.look(limit.minute, MINUTE_MS, now);
-        let hour = self.hour.look(limit.hour, HOUR_MS, now);
-        if minute.allowed && hour.allowed {
-            self.minute.current += 1;
-            self.hour.current += 1;
-        }
-        match (minute.allowed, hour.allowed) {
-            (false, true) => minute,
-            (true, true) if minute.remaining <= hour.remaining => minute,
-            _ => hour,
-        }
-    }
-}
-
-impl Window {
-    /// What the window says to one more request.
-    fn look(&mut self, limit: u32, length: u64, now: u64) -> Verdict {
-        let period = u32::try_from(now / length).unwrap_or(u32::MAX);
-        match period.saturating_sub(self.period) {
-            0 => {}
-            1 => {
-                self.previous = mem::take(&mut self.current);
-                self.period = period;
+    /// Counts a request of `subject`, unless it is refused. Without Redis each gateway counts on
+    /// its own: a client gets more, never less.
+    pub(crate) async fn count(&self, subject: Subject, limit: Limit) -> Verdict {
+        if let Some(shared) = &self.shared {
+            if let Some(verdict) = shared.count(subject, limit).await {
+                return verdict;
             }
-            _ => {
-                *self = Self {
-                    period,
-                    ..Self::default()
-                }
-            }
+            metrics::counter!(COUNTED_ALONE).increment(1);
         }
-        let left_ms = length - now % length;
-        let carried = (u64::from(self.previous) * left_ms).div_ceil(length);
-        let used = u64::from(self.current) + carried;
-        let allowed = used < u64::from(limit);
-        let reset_ms = if allowed {
-            left_ms
-        } else {
-            self.wait_ms(limit, length, left_ms)
-        };
-        let remaining = u64::from(limit).saturating_sub(used + 1);
-        Verdict {
-            allowed,
-            limit,
-            remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
-            reset_seconds: u32::try_from(reset_ms.div_ceil(1000)).unwrap_or(u32::MAX),
-        }
+        self.local.count(subject, limit)
     }
 
-    /// Time until one request fits again, when none does now.
-    fn wait_ms(&self, limit: u32, length: u64, left_ms: u64) -> u64 {
-        let (limit, current) = (u64::from(limit), u64::from(self.current));
-        if current < limit {
-            // Enough of the previous period has to slide out.
-            let room = limit - current - 1;
-            left_ms.saturating_sub(room * length / u64::from(self.previous.max(1)))
-        } else {
-            // The current period becomes the previous one, and enough of it has to slide out.
-            let room = limit.saturating_sub(1);
-            left_ms + length - (room * length / current.max(1)).min(length)
-        }
+    /// Whether limits that should be shared are not.
+    pub(crate) fn are_degraded(&self) -> bool {
+        let shared = self.shared.as_ref();
+        shared.is_some_and(|shared| !shared.redis().is_used())
+    }
+
+    /// The Redis that counts, if one does.
+    pub(crate) fn redis(&self) -> Option<&Redis> {
+        self.shared.as_ref().map(Shared::redis)
     }
 }
 
 #[cfg(test)]
-#[path = "limits/tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_multiplies_limits_and_never_closes_a_route() {
+        let doubled = Limit {
+            minute: 120,
+            hour: 10_000,
+        };
+        assert_eq!(Limit::new(60, 5000, 2.0), doubled);
+        assert_eq!(Limit::new(60, 5000, 0.0), Limit { minute: 1, hour: 1 });
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client() {
+        let [a, b, c] = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
+            .map(|text| Subject::address(1, text.parse().unwrap()));
+        assert_eq!(a, b);
+        assert_ne!(a, c);
+        let mapped = Subject::address(1, "::ffff:192.0.2.1".parse().unwrap());
+        assert_eq!(mapped, Subject::address(1, [192, 0, 2, 1].into()));
+    }
+}

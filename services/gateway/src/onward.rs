@@ -43,6 +43,8 @@ pub(crate) struct Departure<'a> {
     /// The `Authorization` to set in place of the client's.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) client: Client,
+    /// The host the client asked for.
+    pub(crate) host: HeaderValue,
     pub(crate) found: Found,
     /// Whether a WebSocket is to be opened.
     pub(crate) is_handshake: bool,
@@ -86,16 +88,12 @@ fn prepare(
     let Departure {
         route,
         client,
+        host: asked_host,
         found,
         ..
     } = departure;
     let (mut parts, body) = request.into_parts();
     parts.extensions.clear();
-    let asked_host = match parts.uri.authority() {
-        Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
-        None => found.host,
-    };
-    let asked_host = asked_host.ok_or(Refusal::BadHeader)?;
     headers::join_cookies(&mut parts.headers, parts.version);
     parts.uri = uri(departure.path, departure.query)?;
     parts.version = Version::HTTP_11;
@@ -120,6 +118,14 @@ fn prepare(
     }
     let body = RequestBody::new(body, route.max_body_bytes);
     Ok(Request::from_parts(parts, body))
+}
+
+/// The host the client asked for; the request target goes before the header (RFC 9112, 3.2.2).
+pub(crate) fn asked_host(uri: &Uri, found: &Found) -> Option<HeaderValue> {
+    match uri.authority() {
+        Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
+        None => found.host.clone(),
+    }
 }
 
 /// Splits a key off a query: what is left, and the key.
@@ -191,7 +197,9 @@ fn refusal_for(failure: &Failure, route: &Route) -> Refusal {
         match BodyError::behind(error) {
             Some(BodyError::TooLarge) => return Refusal::TooLarge,
             Some(BodyError::ClientSilent) => return Refusal::ClientSilent,
-            _ => {}
+            // Only the client's side of a body takes part in sending a request.
+            Some(BodyError::Broken(_)) => return Refusal::BadBody,
+            Some(BodyError::UpstreamSilent) | None => {}
         }
     }
     let upstream = &**route.upstream.name();

@@ -11,6 +11,7 @@ pub(crate) fn answer(
     method: &Method,
     path: &str,
     lifecycle: &Lifecycle,
+    is_degraded: bool,
 ) -> Option<Response<ResponseBody>> {
     if *method != Method::GET && *method != Method::HEAD {
         return None;
@@ -20,6 +21,7 @@ pub(crate) fn answer(
         "/health/ready" if lifecycle.is_stopping() => {
             Some(status(StatusCode::SERVICE_UNAVAILABLE, "stopping"))
         }
+        "/health/ready" if is_degraded => Some(status(StatusCode::OK, "degraded")),
         "/health/ready" => Some(status(StatusCode::OK, "ready")),
         _ => None,
     }

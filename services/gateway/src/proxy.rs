@@ -1,7 +1,6 @@
 //! A request's life, from its first header to the log line.
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +14,7 @@ use crate::{
     access::{Entry, Meters},
     admission::{self, Caller, Credentials},
     body::ResponseBody,
-    client_address::{Client, TrustedProxies},
+    client_address::{Client, Peer, TrustedProxies},
     cors::{self, Access, Cors},
     headers,
     keys::Keys,
@@ -25,6 +24,7 @@ use crate::{
     refusal::Refusal,
     respond,
     routes::{Route, Routes, path},
+    tls::PlainDoor,
     tunnel,
     upstream::Upstreams,
 };
@@ -35,7 +35,9 @@ pub(crate) struct Proxy {
     table: ArcSwap<Table>,
     pub(crate) upstreams: Upstreams,
     pub(crate) lifecycle: Lifecycle,
-    limits: Limits,
+    pub(crate) limits: Limits,
+    /// Answers what comes without TLS, when there is TLS.
+    plain: Option<PlainDoor>,
     unmatched: Meters,
     wrong_keys: u64,
     consumers: u64,
@@ -72,12 +74,19 @@ pub(crate) struct Exchange {
 
 impl Proxy {
     /// A door with `table`.
-    pub(crate) fn new(table: Table, upstreams: Upstreams, lifecycle: Lifecycle) -> Self {
+    pub(crate) fn new(
+        table: Table,
+        upstreams: Upstreams,
+        limits: Limits,
+        plain: Option<PlainDoor>,
+        lifecycle: Lifecycle,
+    ) -> Self {
         Self {
             table: ArcSwap::from_pointee(table),
             upstreams,
             lifecycle,
-            limits: Limits::new(),
+            limits,
+            plain,
             unmatched: Meters::new("unmatched"),
             wrong_keys: limits::rule("wrong keys"),
             consumers: limits::rule("consumers"),
@@ -98,7 +107,7 @@ impl Proxy {
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> Response<ResponseBody> {
         let table = self.table.load_full();
         let mut exchange = Exchange::begin(&request);
@@ -116,7 +125,7 @@ impl Proxy {
         table: &Table,
         exchange: &mut Exchange,
         mut request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let found = headers::take(request.headers_mut());
         let origin = found.as_ref().ok().and_then(|found| found.origin.as_ref());
@@ -128,11 +137,13 @@ impl Proxy {
         }
         let uri = request.uri().clone();
         let path = path::normalise(uri.path()).map_err(|_| Refusal::AmbiguousPath)?;
-        if let Some(response) = operations::answer(request.method(), &path, &self.lifecycle) {
+        if let Some(response) = self.speak_for_itself(request.method(), &path) {
             return Ok(response);
         }
-        if found.host.is_none() && uri.authority().is_none() {
-            return Err(Refusal::BadHeader);
+        let host = onward::asked_host(&uri, &found).ok_or(Refusal::BadHeader)?;
+        let client = table.proxies.client(peer, &found.forwarded);
+        if let Some(plain) = self.plain.as_ref().filter(|_| !client.is_secure) {
+            return plain.answer(&path, &uri, &host).ok_or(Refusal::BadHeader);
         }
         let route = Arc::clone(table.routes.find(&path).ok_or(Refusal::NoRoute)?);
         exchange.route = Some(Arc::clone(&route));
@@ -143,24 +154,27 @@ impl Proxy {
         if found.origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
             return cors::preflight(&exchange.access, request.headers());
         }
-        let client = table.proxies.client(peer, &found.forwarded);
         if !route.networks.allow(client.address) {
             return Err(Refusal::ForeignAddress);
         }
         let (query, query_key) = onward::split_key(uri.query());
         let credentials = Credentials::new(&found, query_key.as_deref());
         let admission = admission::decide(&table.keys, &route, &credentials, &path);
-        let admission = admission.map_err(|refusal| match refusal {
-            Refusal::InvalidKey => self.wrong_key(table, client),
-            other => other,
-        })?;
+        let admission = match admission {
+            Ok(admission) => admission,
+            Err(refusal) if credentials.are_wrong(refusal) => {
+                self.count_wrong_key(table, exchange, client).await?;
+                return Err(refusal);
+            }
+            Err(refusal) => return Err(refusal),
+        };
         exchange.consumer = admission.consumer;
         let caller = Caller {
             client,
             consumer: admission.consumer,
             token: found.authorization.as_ref(),
         };
-        self.count(table, exchange, &route, &caller)?;
+        self.count(table, exchange, &route, &caller).await?;
         if found
             .content_length
             .is_some_and(|length| length > route.max_body_bytes)
@@ -168,20 +182,32 @@ impl Proxy {
             return Err(Refusal::TooLarge);
         }
         let is_handshake = tunnel::is_wanted(&request, &found, &route)?;
+        if is_handshake && cors::is_foreign(&exchange.access, found.origin.as_ref(), Some(&host)) {
+            return Err(Refusal::ForeignOrigin);
+        }
         let departure = Departure {
             route: &route,
             path: route.onward_path(&path),
             query: query.as_deref(),
             authorization: admission.authorization,
             client,
+            host,
             found,
             is_handshake,
         };
         onward::send(departure, request, exchange, &self.lifecycle).await
     }
 
+    /// The answer, when the gateway itself is asked how it is.
+    fn speak_for_itself(&self, method: &Method, path: &str) -> Option<Response<ResponseBody>> {
+        if !path.starts_with("/health/") {
+            return None;
+        }
+        operations::answer(method, path, &self.lifecycle, self.limits.are_degraded())
+    }
+
     /// Counts the request against the limits of its route and of its consumer.
-    fn count(
+    async fn count(
         &self,
         table: &Table,
         exchange: &mut Exchange,
@@ -190,7 +216,7 @@ impl Proxy {
     ) -> Result<(), Refusal> {
         if let Some(limit) = route.limit {
             let subject = caller.subject(route, table);
-            let verdict = self.limits.count(subject, limit);
+            let verdict = self.limits.count(subject, limit).await;
             exchange.verdict = Some(verdict);
             verdict.or_refuse()?;
         }
@@ -199,7 +225,7 @@ impl Proxy {
             && let Some(limit) = consumer.limit
         {
             let subject = Subject::named(self.consumers, &consumer.name);
-            let verdict = self.limits.count(subject, limit);
+            let verdict = self.limits.count(subject, limit).await;
             if exchange
                 .verdict
                 .is_none_or(|other| verdict.remaining < other.remaining)
@@ -211,11 +237,18 @@ impl Proxy {
         Ok(())
     }
 
-    /// Counts a wrong key, and says how it is refused.
-    fn wrong_key(&self, table: &Table, client: Client) -> Refusal {
+    /// Counts a wrong key. A right one goes on working from the same address: keys cannot be
+    /// guessed, and one client with a stale key must not shut its neighbours out.
+    async fn count_wrong_key(
+        &self,
+        table: &Table,
+        exchange: &mut Exchange,
+        client: Client,
+    ) -> Result<(), Refusal> {
         let subject = Subject::address(self.wrong_keys, client.address);
-        let verdict = self.limits.count(subject, table.wrong_keys);
-        verdict.or_refuse().err().unwrap_or(Refusal::InvalidKey)
+        let verdict = self.limits.count(subject, table.wrong_keys).await;
+        exchange.verdict = Some(verdict);
+        verdict.or_refuse()
     }
 }
 

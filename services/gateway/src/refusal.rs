@@ -51,6 +51,9 @@ pub(crate) enum Refusal {
     /// The body is too large for the route.
     #[error("the request body is larger than this route accepts")]
     TooLarge,
+    /// The body is not framed as HTTP wants it, or ended early.
+    #[error("the request body is malformed or broke off")]
+    BadBody,
     /// The client stopped in the middle of its request.
     #[error("the request body did not arrive in time")]
     ClientSilent,
@@ -68,7 +71,9 @@ pub(crate) enum Refusal {
 impl Problem for Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::AmbiguousPath | Self::BadHeader | Self::BadHandshake => StatusCode::BAD_REQUEST,
+            Self::AmbiguousPath | Self::BadHeader | Self::BadHandshake | Self::BadBody => {
+                StatusCode::BAD_REQUEST
+            }
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MissingKey | Self::InvalidKey => StatusCode::UNAUTHORIZED,
@@ -98,6 +103,7 @@ impl Problem for Refusal {
             Self::ForeignOrigin => "origin_not_allowed",
             Self::RateLimited { .. } => "rate_limited",
             Self::TooLarge => "payload_too_large",
+            Self::BadBody => "invalid_body",
             Self::ClientSilent => "request_timeout",
             Self::Unreachable | Self::BadAnswer => "upstream_unavailable",
             Self::TimedOut => "upstream_timeout",

@@ -1,15 +1,16 @@
 //! Takes a changed routes file into force without dropping a connection.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
-use common::lifecycle::Lifecycle;
+use common::{lifecycle::Lifecycle, redis::Redis};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::Config,
-    limits::Limit,
+    limits::{Limit, Limits},
     proxy::{Proxy, Table},
     routes::{Plan, Routes},
+    tls::{Certificates, Challenges, PlainDoor},
     tokens::Minter,
     upstream::{Upstream, Upstreams},
 };
@@ -27,15 +28,31 @@ pub(crate) struct Reloader {
 
 impl Reloader {
     /// Builds everything from `config`.
-    pub(crate) fn new(config: Config, minter: Minter, lifecycle: &Lifecycle) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        minter: Minter,
+        challenges: Challenges,
+        lifecycle: &Lifecycle,
+    ) -> io::Result<Self> {
         let upstreams = Upstreams::new(lifecycle);
         let table = table(&config, config.plan().clone(), &minter, &upstreams);
-        let proxy = Arc::new(Proxy::new(table, upstreams, lifecycle.clone()));
-        Self {
+        let redis = config.redis_url.as_ref();
+        let redis = redis.map(|url| Redis::connect(url, lifecycle));
+        let limits = Limits::new(
+            redis
+                .transpose()
+                .map_err(|what| io::Error::other(format!("REDIS_URL is {what}")))?,
+        );
+        let plain = config.tls.as_ref().map(|tls| PlainDoor {
+            tls_port: tls.public_port,
+            challenges,
+        });
+        let proxy = Proxy::new(table, upstreams, limits, plain, lifecycle.clone());
+        Ok(Self {
             config,
             minter,
-            proxy,
-        }
+            proxy: Arc::new(proxy),
+        })
     }
 
     /// What answers requests.
@@ -62,9 +79,14 @@ impl Reloader {
         upstreams.into_iter().map(Arc::clone).collect()
     }
 
-    /// Reads the routes file again. When it cannot be used, nothing changes.
+    /// What is shown to clients that ask for TLS.
+    pub(crate) fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.config.tls.as_ref().map(|tls| &tls.certificates)
+    }
+
+    /// Reads routes and certificate again. When they cannot be used, nothing changes.
     pub(crate) fn reload(&self) -> Result<(), String> {
-        let plan = self.config.read_again().inspect_err(|mistake| {
+        let plan = self.read_again().inspect_err(|mistake| {
             tracing::error!(
                 mistake,
                 "not reloaded, the old configuration stays in force"
@@ -74,6 +96,14 @@ impl Reloader {
         self.proxy.replace(table);
         tracing::info!("configuration reloaded");
         Ok(())
+    }
+
+    fn read_again(&self) -> Result<Plan, String> {
+        let plan = self.config.read_again()?;
+        if let Some(certificates) = self.certificates() {
+            certificates.refresh()?;
+        }
+        Ok(plan)
     }
 }
 

@@ -20,12 +20,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub(crate) use self::target::Target;
 use self::{
     address::Address,
+    budget::Budget,
     connection::{Connection, ExchangeError},
+    names::Names,
 };
 use crate::body::RequestBody;
 
 pub(crate) mod address;
+mod budget;
 pub(crate) mod connection;
+mod names;
 mod target;
 
 /// Time between two look-ups of an upstream's names.
@@ -40,6 +44,7 @@ const MAX_ATTEMPTS: usize = 3;
 /// All upstreams of the process; they outlive a change of routes as long as a route needs them.
 pub(crate) struct Upstreams {
     lifecycle: Lifecycle,
+    names: Names,
     known: Mutex<HashMap<Vec<Target>, Weak<Upstream>>>,
 }
 
@@ -47,8 +52,11 @@ pub(crate) struct Upstreams {
 pub(crate) struct Upstream {
     name: Arc<str>,
     targets: Vec<Target>,
+    names: Names,
     addresses: ArcSwap<Vec<Arc<Address>>>,
+    /// Grows with every request.
     turn: AtomicUsize,
+    budget: Budget,
     lookup: Notify,
     _stop_lookups: DropGuard,
 }
@@ -93,6 +101,7 @@ impl Upstreams {
     pub(crate) fn new(lifecycle: &Lifecycle) -> Self {
         Self {
             lifecycle: lifecycle.clone(),
+            names: Names::of_the_system(),
             known: Mutex::default(),
         }
     }
@@ -104,21 +113,23 @@ impl Upstreams {
         if let Some(upstream) = known.get(targets).and_then(Weak::upgrade) {
             return upstream;
         }
-        let upstream = Upstream::begin(targets.to_vec(), &self.lifecycle);
+        let upstream = Upstream::begin(targets.to_vec(), self.names.clone(), &self.lifecycle);
         known.insert(targets.to_vec(), Arc::downgrade(&upstream));
         upstream
     }
 }
 
 impl Upstream {
-    fn begin(targets: Vec<Target>, lifecycle: &Lifecycle) -> Arc<Self> {
+    fn begin(targets: Vec<Target>, names: Names, lifecycle: &Lifecycle) -> Arc<Self> {
         let stop = CancellationToken::new();
         let name = targets.iter().map(ToString::to_string);
         let upstream = Arc::new(Self {
             name: name.collect::<Vec<_>>().join(",").into(),
             addresses: ArcSwap::from_pointee(target::literal_addresses(&targets)),
             targets,
+            names,
             turn: AtomicUsize::new(0),
+            budget: Budget::new(),
             lookup: Notify::new(),
             _stop_lookups: stop.clone().drop_guard(),
         });
@@ -164,7 +175,9 @@ impl Upstream {
                     request = *unsent;
                     attempts += 1;
                 }
-                Err(ExchangeError::NotSent(unsent, _)) if attempts > 0 => request = *unsent,
+                Err(ExchangeError::NotSent(unsent, _)) if attempts > 0 && self.may_try_again() => {
+                    request = *unsent;
+                }
                 Err(ExchangeError::NotSent(_, error) | ExchangeError::Broken(error)) => {
                     return Err(Failure::Broken(error));
                 }
@@ -181,6 +194,9 @@ impl Upstream {
         let mut refused = None;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         for address in self.candidates(turn, patience.connect).await? {
+            if refused.is_some() && !self.may_try_again() {
+                break;
+            }
             match address.connect(patience.connect).await {
                 Ok(connection) => return Ok((address, connection)),
                 Err(error) => refused = Some(error),
@@ -206,6 +222,9 @@ impl Upstream {
             if let Some(connection) = address.take_idle() {
                 return Ok((address, (connection, true)));
             }
+            if refused.is_some() && !self.may_try_again() {
+                break;
+            }
             match address.connect(limit).await {
                 Ok(connection) => return Ok((address, (connection, false))),
                 Err(error) => refused = Some(error),
@@ -213,6 +232,11 @@ impl Upstream {
         }
         self.lookup.notify_one();
         Err(unreachable_because(refused))
+    }
+
+    /// Whether a request that reached nobody may be tried at another address.
+    fn may_try_again(&self) -> bool {
+        self.budget.take(self.turn.load(Ordering::Relaxed))
     }
 
     /// The addresses to try for one request, the next in turn first and failing ones last.
@@ -230,7 +254,7 @@ impl Upstream {
     /// Looks the names up and keeps what is known about addresses that stay.
     async fn resolve(&self, limit: Duration) -> std::io::Result<()> {
         let old = self.addresses.load_full();
-        let found = timeout(limit, target::look_up(&self.targets, &old)).await??;
+        let found = timeout(limit, target::look_up(&self.targets, &self.names, &old)).await??;
         if !found
             .iter()
             .map(|a| a.socket())
@@ -316,3 +340,6 @@ impl fmt::Debug for Lease {
 pub(crate) fn host_header(authority: &str) -> HeaderValue {
     HeaderValue::try_from(authority).unwrap_or_else(|_| HeaderValue::from_static("upstream"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ impl PoolConfig {
         Self {
             url: url.into(),
             max_connections: 10,
-            acquire_timeout: Duration::from_secs(10),
+            acquire_timeout: Duration::from_secs(5),
             max_idle: Duration::from_mins(1),
             max_lifetime: Duration::from_mins(30),
             cached_statements: CACHED_STATEMENTS,

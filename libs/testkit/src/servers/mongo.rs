@@ -1,5 +1,7 @@
-//! A private MongoDB: a replica set of one, since change streams and transactions need a set.
+//! A private MongoDB: a replica set of one, since change streams and transactions need a set; or of
+//! several members, where a test needs one to take over from another.
 
+mod set;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -13,10 +15,14 @@ use super::{
     process::{Launch, Process, Signal, wait_for_predecessor},
     runtime,
 };
+pub use set::ReplicaSet;
 use wire::{Document, Reply};
 
 /// Name of the replica set.
 const REPLICA_SET: &str = "rs0";
+
+/// The field of an answer to `hello` that is true of the member that takes writes.
+const PRIMARY: &str = "isWritablePrimary";
 
 /// What both forms are started with.
 const ARGUMENTS: &[&str] = &[
@@ -59,11 +65,18 @@ impl Mongo {
 
     /// A server as described, with an elected primary.
     pub async fn start(options: Options) -> Result<Self> {
+        let mut server = Self::prepare(options)?;
+        server.resume().await?;
+        Ok(server)
+    }
+
+    /// A server as described, not running yet.
+    fn prepare(options: Options) -> Result<Self> {
         let runtime = runtime::directory("mongo", None)?;
         let data = options.data.unwrap_or_else(|| runtime.path().join("data"));
         std::fs::create_dir_all(&data)
             .with_context(|| format!("cannot create {}", data.display()))?;
-        let mut server = Self {
+        Ok(Self {
             process: None,
             program: options.program.or_else(program).context(
                 "MongoDB is not installed: no mongod in MONGOD, on PATH or in the cache directory",
@@ -71,9 +84,7 @@ impl Mongo {
             data: data.canonicalize()?,
             port: Port::choose(options.port)?,
             runtime,
-        };
-        server.resume().await?;
-        Ok(server)
+        })
     }
 
     /// A connection string.
@@ -108,12 +119,18 @@ impl Mongo {
 
     /// Starts a stopped server again, on the same port and data.
     pub async fn resume(&mut self) -> Result<()> {
+        self.run_until(async |server| server.become_primary().await)
+            .await
+    }
+
+    /// Starts a stopped server again and waits until it is as wanted.
+    async fn run_until(&mut self, wanted: impl AsyncFn(&Self) -> Result<()>) -> Result<()> {
         if self.process.is_some() {
             return Ok(());
         }
         wait_for_predecessor(&self.data.join("mongod.lock")).await;
         let process = self.launch()?;
-        let (process, ()) = process.ready(async || self.become_primary().await).await?;
+        let (process, ()) = process.ready(async || wanted(self).await).await?;
         self.process = Some(process);
         Ok(())
     }
@@ -159,11 +176,11 @@ impl Mongo {
 
     /// Fails until the server is the primary of its set, which is made when there is none.
     async fn become_primary(&self) -> Result<()> {
-        let hello = self.run(Document::default().int("hello", 1)).await?;
+        let hello = self.hello().await?;
         if hello.is_true("isreplicaset") {
             self.form_set().await?;
         }
-        ensure!(hello.is_true("isWritablePrimary"), "no primary yet");
+        ensure!(hello.is_true(PRIMARY), "no primary yet");
         Ok(())
     }
 
@@ -182,18 +199,31 @@ impl Mongo {
     }
 
     fn set(&self, version: i32) -> Document {
-        let member = Document::default()
-            .int("_id", 0)
-            .text("host", &format!("127.0.0.1:{}", self.port()));
-        Document::default()
-            .text("_id", REPLICA_SET)
-            .int("version", version)
-            .list("members", member)
+        configuration(version, [self.address()])
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port())
+    }
+
+    async fn hello(&self) -> Result<Reply> {
+        self.run(Document::default().int("hello", 1)).await
     }
 
     async fn run(&self, command: Document) -> Result<Reply> {
         wire::run(self.port(), command).await
     }
+}
+
+/// The configuration of a set of members at these addresses.
+fn configuration(version: i32, addresses: impl IntoIterator<Item = String>) -> Document {
+    let members = (0..)
+        .zip(addresses)
+        .map(|(id, address)| Document::default().int("_id", id).text("host", &address));
+    Document::default()
+        .text("_id", REPLICA_SET)
+        .int("version", version)
+        .list("members", members)
 }
 
 /// `mongod` as named by the variable `MONGOD`, on the path, or where the installer puts it.

@@ -38,6 +38,8 @@ pub(super) struct Activity {
     /// Whether bytes of a request came that was not answered yet.
     has_begun: AtomicBool,
     is_write_blocked: AtomicBool,
+    /// Whether a write succeeded since the last look.
+    has_written: AtomicBool,
     tunnel: Mutex<Option<OnUpgrade>>,
 }
 
@@ -111,6 +113,12 @@ impl Activity {
         self.exchanges.load(Ordering::Relaxed) == 0
             && !self.has_begun.load(Ordering::Relaxed)
             && !self.is_write_blocked.load(Ordering::Relaxed)
+    }
+
+    /// Whether something is to be sent, and nothing could be since the last call.
+    pub(super) fn is_stalled(&self) -> bool {
+        let has_written = self.has_written.swap(false, Ordering::Relaxed);
+        self.is_write_blocked.load(Ordering::Relaxed) && !has_written
     }
 
     pub(super) fn put_tunnel(&self, tunnel::Agreed(upstream): tunnel::Agreed) {
@@ -203,6 +211,9 @@ impl<S: AsyncWrite + Unpin> ClientStream<S> {
         self.activity
             .is_write_blocked
             .store(is_blocked, Ordering::Relaxed);
+        if !is_blocked {
+            self.activity.has_written.store(true, Ordering::Relaxed);
+        }
         outcome
     }
 }

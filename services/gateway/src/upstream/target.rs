@@ -9,7 +9,7 @@ use std::{
 use http::HeaderValue;
 use url::Url;
 
-use super::{address::Address, host_header};
+use super::{address::Address, host_header, names::Names};
 
 /// Host and port of an upstream, as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,15 +62,14 @@ pub(super) fn literal_addresses(targets: &[Target]) -> Vec<Arc<Address>> {
 /// Looks every target up; addresses among `old` are taken over.
 pub(super) async fn look_up(
     targets: &[Target],
+    names: &Names,
     old: &[Arc<Address>],
 ) -> std::io::Result<Vec<Arc<Address>>> {
     let mut found: Vec<Arc<Address>> = Vec::new();
     for target in targets {
         let sockets: Vec<SocketAddr> = match target.literal() {
             Some(socket) => vec![socket],
-            None => tokio::net::lookup_host((target.host.as_str(), target.port))
-                .await?
-                .collect(),
+            None => names.look_up(&target.host, target.port).await?,
         };
         for socket in sockets {
             if found.iter().any(|address| address.socket() == socket) {
@@ -82,6 +81,9 @@ pub(super) async fn look_up(
                 Arc::clone,
             ));
         }
+    }
+    if found.is_empty() {
+        return Err(std::io::Error::other("no name has an address"));
     }
     found.sort_by_key(|address| address.socket());
     Ok(found)

@@ -180,3 +180,68 @@ async fn errors_wear_the_envelope_and_name_the_request() {
     assert_eq!(body["error"]["code"], "route_not_found");
     assert_eq!(body["meta"]["request_id"], "req-7");
 }
+
+#[tokio::test]
+async fn every_way_to_try_a_key_counts_as_an_attempt() {
+    let user = jwt::user(SECRET, "0190a6a0-0000-7000-8000-000000000001");
+    for attempt in 0..4 {
+        let gateway = gateway().await;
+        let mut last = StatusCode::OK;
+        for number in 0..40 {
+            let guess = format!("guess-{number}");
+            let request = match attempt {
+                0 => gateway.client.get("/a/v1/x").header("apikey", &guess),
+                1 => gateway.client.get(&format!("/a/v1/x?apikey={guess}")),
+                2 => gateway.client.get("/a/v1/x").bearer(&guess),
+                _ => gateway
+                    .client
+                    .get("/a/v1/x")
+                    .header("apikey", &guess)
+                    .bearer(&user),
+            };
+            let response = request.send().await;
+            if response.status == StatusCode::TOO_MANY_REQUESTS {
+                assert!(response.header("retry-after").is_some());
+                assert_eq!(response.header("ratelimit-remaining"), Some("0"));
+            }
+            last = response.status;
+        }
+        assert_eq!(last, StatusCode::TOO_MANY_REQUESTS, "way {attempt}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_any_key_is_no_attempt() {
+    let gateway = gateway().await;
+    for _ in 0..40 {
+        let response = gateway.client.get("/a/v1/x").send().await;
+        assert_eq!(response.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn a_token_cannot_be_made_to_disappear_on_the_way() {
+    let gateway = gateway().await;
+    let key = &gateway.anon_key;
+    let request = |lines: &str| {
+        format!("GET /a/v1/x HTTP/1.1\nHost: a\napikey: {key}\n{lines}Connection: close\n\n")
+    };
+    let named = "Authorization: Bearer bad\nConnection: authorization\n";
+    let response = gateway.raw(&request(named)).await;
+    let told: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+    assert_eq!(told["headers"]["authorization"], "Bearer bad");
+
+    let twice = "Authorization: Bearer bad\nAuthorization: Bearer bad\n";
+    let response = gateway.raw(&request(twice)).await;
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (400, "invalid_header")
+    );
+
+    let keys = format!("apikey: {key}\n");
+    let response = gateway.raw(&request(&keys)).await;
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (400, "invalid_header")
+    );
+}

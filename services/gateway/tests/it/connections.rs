@@ -97,3 +97,31 @@ async fn idle_sockets_do_not_slow_anybody_down() {
         request.send().await.expect(StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn idle_sockets_make_room_when_there_are_too_many() {
+    const MOST: usize = 20;
+    let setup = Setup::route(echo().await, "");
+    let setup = setup.set("GATEWAY_MAX_CONNECTIONS", &MOST.to_string());
+    let gateway = setup.start().await;
+    let mut held: Vec<TcpStream> = Vec::new();
+    for _ in 0..3 * MOST {
+        held.push(gateway.connect().await);
+    }
+    for number in 0..5 {
+        let mut socket = gateway.connect().await;
+        let request = get(&gateway, &format!("/a/v1/{number}"));
+        socket.write_all(&request).await.unwrap();
+        assert_eq!(RawResponse::read(&mut socket).await.status, 200);
+    }
+    eventually("a bounded number", Duration::from_secs(10), async || {
+        let connections = gateway.admin.get("/connections").send().await.json();
+        let open = connections["data"]["open"].as_u64().unwrap();
+        (open <= MOST as u64).then_some(())
+    })
+    .await;
+    // The one that waited longest was cut off.
+    let mut buffer = [0; 16];
+    let end = tokio::time::timeout(Duration::from_secs(10), held[0].read(&mut buffer));
+    assert_eq!(end.await.expect("an end").unwrap_or(0), 0);
+}

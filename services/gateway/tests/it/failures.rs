@@ -152,3 +152,66 @@ async fn a_failing_address_is_left_out() {
         "{failures:?}"
     );
 }
+
+/// Two addresses that take a request and hang up; the number of requests they took.
+async fn two_that_hang_up(
+    gateway_lifecycle: &common::lifecycle::Lifecycle,
+) -> (String, Arc<AtomicUsize>) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let mut addresses = Vec::new();
+    for _ in 0..2 {
+        let listener = listener().await;
+        addresses.push(format!("http://{}", listener.local_addr().unwrap()));
+        let counted = Arc::clone(&taken);
+        gateway_lifecycle.spawn_until_stop("upstream", async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                if !read_head(&mut socket).await.is_empty() {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    (addresses.join(","), taken)
+}
+
+#[tokio::test]
+async fn a_request_that_reached_an_upstream_is_never_repeated() {
+    let lifecycle = common::lifecycle::Lifecycle::default();
+    let (both, taken) = two_that_hang_up(&lifecycle).await;
+    let setup = Setup::route(echo().await, "");
+    let gateway = setup.and("b", "/b/v1", &both, "").start().await;
+    for (number, method) in ["GET", "PUT", "DELETE", "POST", "PATCH"].iter().enumerate() {
+        let request = gateway.client.request(method.parse().unwrap(), "/b/v1/x");
+        let request = request.header("apikey", &gateway.anon_key);
+        let response = request.send().await.expect(StatusCode::BAD_GATEWAY);
+        assert_eq!(code(&response), "upstream_unavailable");
+        assert_eq!(taken.load(Ordering::Relaxed), number + 1, "{method}");
+    }
+    lifecycle.stop();
+}
+
+#[tokio::test]
+async fn a_name_with_an_address_that_refuses_leads_to_the_other() {
+    let listener = listener().await;
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    // Whatever else `localhost` stands for on this machine, only this one listens.
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port))
+        .await
+        .unwrap();
+    let serving = common::server::serve(
+        listener,
+        Router::new().fallback(|| async { "found" }),
+        common::server::ConnectionLimits::default(),
+        common::lifecycle::Lifecycle::default(),
+    );
+    let setup = Setup::route(echo().await, "");
+    let named = format!("http://localhost:{port}");
+    let gateway = setup.and("b", "/b/v1", &named, "").start().await;
+    gateway.lifecycle.spawn_until_stop("upstream", serving);
+    for _ in 0..4 {
+        let request = gateway.client.post("/b/v1/x");
+        let request = request.header("apikey", &gateway.anon_key).body("once");
+        assert_eq!(request.send().await.expect(StatusCode::OK).text(), "found");
+    }
+}

@@ -99,3 +99,35 @@ async fn streams_that_are_reset_at_once_end_the_connection() {
         .header("apikey", &gateway.anon_key);
     request.send().await.expect(StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_head_without_an_end_ends_the_connection() {
+    let gateway = gateway().await;
+    let mut socket = gateway.connect().await;
+    socket.write_all(PREFACE).await.unwrap();
+    socket.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    let (mut reader, mut writer) = socket.into_split();
+    let flood = async {
+        // Neither END_HEADERS nor END_STREAM; then fields that add up, one frame after another.
+        let mut field = vec![0x40, 3, b'x', b'-', b'a', 127, 0x81, 0x7e];
+        field.extend([b'a'; 16_384 - 128]);
+        writer
+            .write_all(&frame(1, 0, 1, &[0x82, 0x86, 0x84]))
+            .await
+            .ok();
+        for _ in 0..10_000 {
+            if writer.write_all(&frame(9, 0, 1, &field)).await.is_err() {
+                return;
+            }
+        }
+        panic!("the flood was let through");
+    };
+    let watch = async {
+        let mut received = Vec::new();
+        reader.read_to_end(&mut received).await.ok();
+    };
+    let both = async { tokio::join!(flood, watch) };
+    tokio::time::timeout(Duration::from_secs(20), both)
+        .await
+        .expect("an end");
+}

@@ -7,12 +7,12 @@ use common::{
     config::{Env, load},
     lifecycle::Lifecycle,
 };
-use gateway::Config;
+use gateway::{Config, Listeners};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use testkit::{Client, jwt};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
@@ -24,6 +24,8 @@ pub(crate) const OPAQUE_SERVICE_KEY: &str = "opaque-service-key-of-at-least-32-b
 /// A gateway that serves until it is dropped.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    /// Where it speaks TLS, when it was told to.
+    pub(crate) tls_address: SocketAddr,
     pub(crate) admin: Client,
     pub(crate) client: Client,
     pub(crate) lifecycle: Lifecycle,
@@ -35,12 +37,15 @@ pub(crate) struct Setup {
     pub(crate) routes: String,
     variables: Vec<(String, String)>,
     anon_key: String,
+    public: Option<TcpListener>,
 }
 
 /// A response read from the wire.
 #[derive(Debug)]
 pub(crate) struct RawResponse {
     pub(crate) status: u16,
+    /// Status line and headers, in lower case.
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -51,6 +56,7 @@ impl Setup {
             routes: String::new(),
             variables: Vec::new(),
             anon_key: jwt::role(SECRET, "anon"),
+            public: None,
         }
         .and("a", "/a/v1", &format!("http://{upstream}"), more)
     }
@@ -71,6 +77,29 @@ impl Setup {
         self
     }
 
+    /// The listener of the public port.
+    pub(crate) fn on(self, listener: TcpListener) -> Self {
+        let public = Some(listener);
+        Self { public, ..self }
+    }
+
+    /// The variables it is started with.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let mut pairs = vec![
+            ("JWT_SECRET".to_owned(), SECRET.to_owned()),
+            ("ANON_KEY".to_owned(), self.anon_key.clone()),
+            ("SERVICE_ROLE_KEY".to_owned(), OPAQUE_SERVICE_KEY.to_owned()),
+            ("GATEWAY_WORKERS".to_owned(), "1".to_owned()),
+        ];
+        pairs.extend(self.variables.iter().cloned());
+        pairs
+    }
+
+    /// What its variables say.
+    pub(crate) fn config(&self) -> Result<Config, String> {
+        load::<Config>(&mut Env::from_pairs(self.variables())).map_err(|error| error.to_string())
+    }
+
     /// Starts it.
     pub(crate) async fn start(self) -> Gateway {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -83,21 +112,25 @@ impl Setup {
 
     /// Starts it with the routes that its variables name.
     pub(crate) async fn start_with_routes(self) -> Gateway {
-        let mut pairs = vec![
-            ("JWT_SECRET".to_owned(), SECRET.to_owned()),
-            ("ANON_KEY".to_owned(), self.anon_key.clone()),
-            ("SERVICE_ROLE_KEY".to_owned(), OPAQUE_SERVICE_KEY.to_owned()),
-            ("GATEWAY_WORKERS".to_owned(), "1".to_owned()),
-        ];
-        pairs.extend(self.variables);
-        let config = load::<Config>(&mut Env::from_pairs(pairs)).unwrap();
-        let [public, admin] = [listener().await, listener().await];
+        let config = self.config().unwrap();
+        let [tls, admin] = [listener().await, listener().await];
+        let public = match self.public {
+            Some(public) => public,
+            None => listener().await,
+        };
         let address = public.local_addr().unwrap();
+        let tls_address = tls.local_addr().unwrap();
         let admin_address = admin.local_addr().unwrap();
         let lifecycle = Lifecycle::default();
-        gateway::serve(config, public, Some(admin), &lifecycle).unwrap();
+        let listeners = Listeners {
+            public,
+            tls: Some(tls),
+            admin: Some(admin),
+        };
+        gateway::serve(config, listeners, &lifecycle).unwrap();
         Gateway {
             address,
+            tls_address,
             admin: Client::at(&format!("http://{admin_address}")),
             client: Client::at(&format!("http://{address}")),
             lifecycle,
@@ -126,7 +159,7 @@ impl Drop for Gateway {
 
 impl RawResponse {
     /// Reads a response with a length, or up to the end of the connection.
-    pub(crate) async fn read(socket: &mut TcpStream) -> Self {
+    pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin)) -> Self {
         let reading = async {
             let mut bytes = Vec::new();
             loop {
@@ -158,6 +191,7 @@ impl RawResponse {
         (at_end || body.len() >= length).then(|| Self {
             status,
             body: body.to_owned(),
+            head,
         })
     }
 

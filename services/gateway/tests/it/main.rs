@@ -4,6 +4,7 @@
 
 mod kit;
 
+mod acme;
 mod admin;
 mod admission;
 mod connections;
@@ -14,6 +15,9 @@ mod forwarding;
 mod http2;
 mod limits;
 mod paths;
+mod process;
 mod protocol;
+mod shared_limits;
 mod streaming;
+mod tls;
 mod websocket;

@@ -143,13 +143,17 @@ async fn broken_chunks_are_not_passed_on_as_a_whole_body() {
     for body in [
         "zz\nhello\n0\n\n",
         "5\nhello0\n\n",
+        "5;a\rb\nhello\n0\n\n",
+        "-5\nhello\n0\n\n",
+        "5 5\nhello\n0\n\n",
+        "0x5\nhello\n0\n\n",
         "fffffffffffffffff\nhello\n",
     ] {
         let response = post(&gateway, "Transfer-Encoding: chunked\n", body).await;
-        assert!(
-            [400, 502].contains(&response.status),
-            "{body:?}: {}",
-            response.status
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (400, "invalid_body"),
+            "{body:?}"
         );
     }
 }
@@ -179,6 +183,26 @@ async fn several_requests_share_a_connection() {
             response.body.contains(&format!("\"/{number}\"")),
             "{}",
             response.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_ends_with_a_bare_line_feed_is_refused() {
+    let gateway = gateway().await;
+    let key = &gateway.anon_key;
+    for body in ["5\nhello\r\n0\r\n\r\n", "5;a\nb\r\nhello\r\n0\r\n\r\n"] {
+        let mut socket = gateway.connect().await;
+        let text = format!(
+            "POST /a/v1/x HTTP/1.1\r\nHost: a\r\napikey: {key}\r\n\
+             Transfer-Encoding: chunked\r\n\r\n{body}"
+        );
+        socket.write_all(text.as_bytes()).await.unwrap();
+        let response = RawResponse::read(&mut socket).await;
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (400, "invalid_body"),
+            "{body:?}"
         );
     }
 }

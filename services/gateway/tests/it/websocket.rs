@@ -125,3 +125,28 @@ async fn an_upstream_that_switches_unasked_is_not_followed() {
     let response: RawResponse = gateway.raw(&request(&gateway, "")).await;
     assert_eq!(response.status, 502);
 }
+
+#[tokio::test]
+async fn a_page_of_a_foreign_origin_opens_no_websocket() {
+    for (origin, status) in [
+        ("https://app.example", 101),
+        ("http://a", 101),
+        ("https://evil.example", 403),
+        ("https://a.evil.example", 403),
+        ("null", 403),
+    ] {
+        let (address, _heads) = switching(AGREED).await;
+        let setup = Setup::route(address, "websocket = true");
+        let setup = setup.set("GATEWAY_CORS_ORIGINS", "https://app.example");
+        let gateway = setup.start().await;
+        let handshake = format!("{HANDSHAKE}Origin: {origin}\n");
+        let mut socket = gateway.connect().await;
+        let text = request(&gateway, &handshake).replace('\n', "\r\n");
+        socket.write_all(text.as_bytes()).await.unwrap();
+        let head = read_head(&mut socket).await;
+        assert!(
+            head.starts_with(&format!("http/1.1 {status}")),
+            "{origin}: {head}"
+        );
+    }
+}

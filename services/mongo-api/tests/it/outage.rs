@@ -13,7 +13,10 @@ use std::{
 use mongo_api::Limits;
 use mongodb::bson::doc;
 use serde_json::{Value, json};
-use testkit::{servers::Mongo, wait::eventually};
+use testkit::{
+    servers::{Mongo, mongo::ReplicaSet},
+    wait::eventually,
+};
 
 use crate::api::{ANN, Api, assert_refused};
 
@@ -24,10 +27,12 @@ const NOTES: &str = "/collections/notes/documents";
 
 /// The service on a server of this test's own, impatient so that failures show.
 async fn on(mongo: &Mongo) -> Api {
-    let uri = format!(
-        "mongodb://127.0.0.1:{}/?replicaSet=rs0&serverSelectionTimeoutMS=500",
-        mongo.port()
-    );
+    let uri = format!("mongodb://127.0.0.1:{}/?replicaSet=rs0", mongo.port());
+    impatient(&uri).await
+}
+
+async fn impatient(uri: &str) -> Api {
+    let uri = format!("{uri}&serverSelectionTimeoutMS=500");
     Api::on(&uri, "outage", Limits::default()).await
 }
 
@@ -62,7 +67,7 @@ async fn a_crash_under_load_loses_no_acknowledged_write() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_election_under_load_loses_no_acknowledged_write() {
+async fn a_step_down_under_load_loses_no_acknowledged_write() {
     let mongo = Mongo::temporary().await.unwrap();
     let load = Load::start(on(&mongo).await).await;
     let direct = mongodb::Client::with_uri_str(mongo.uri()).await.unwrap();
@@ -72,6 +77,17 @@ async fn an_election_under_load_loses_no_acknowledged_write() {
         .run_command(step_down)
         .await
         .unwrap();
+    load.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_member_takes_over_under_load_and_no_acknowledged_write_is_lost() {
+    let mut set = ReplicaSet::temporary(3).await.unwrap();
+    let load = Load::start(impatient(&set.uri()).await).await;
+    set.kill_primary().await.unwrap();
+    load.until_acknowledged(50).await;
+    // The former primary rejoins, and must roll back nothing that was acknowledged.
+    set.resume().await.unwrap();
     load.finish().await;
 }
 

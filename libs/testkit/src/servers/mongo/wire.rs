@@ -37,8 +37,13 @@ impl Document {
         self.element(0x03, name, &value.bytes())
     }
 
-    pub(super) fn list(self, name: &str, only: Self) -> Self {
-        let array = Self::default().document("0", only);
+    pub(super) fn list(self, name: &str, values: impl IntoIterator<Item = Self>) -> Self {
+        let array = values
+            .into_iter()
+            .enumerate()
+            .fold(Self::default(), |array, (index, value)| {
+                array.document(&index.to_string(), value)
+            });
         self.element(0x04, name, &array.bytes())
     }
 

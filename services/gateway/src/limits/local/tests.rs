@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use super::*;
 
 const LIMIT: Limit = Limit { minute: 3, hour: 5 };
@@ -6,13 +8,13 @@ fn client(last: u8) -> Subject {
     Subject::address(1, IpAddr::from([192, 0, 2, last]))
 }
 
-fn at(limits: &Limits, seconds: u64) -> Verdict {
+fn at(limits: &Local, seconds: u64) -> Verdict {
     limits.count_at(client(1), LIMIT, Duration::from_secs(seconds))
 }
 
 #[test]
 fn requests_are_counted_down_and_then_refused() {
-    let limits = Limits::new();
+    let limits = Local::new();
     assert_eq!(at(&limits, 0).remaining, 2);
     assert_eq!(at(&limits, 0).remaining, 1);
     assert_eq!(at(&limits, 1).remaining, 0);
@@ -23,7 +25,7 @@ fn requests_are_counted_down_and_then_refused() {
 
 #[test]
 fn a_refused_request_may_be_repeated_after_the_time_it_was_told() {
-    let limits = Limits::new();
+    let limits = Local::new();
     while at(&limits, 10).allowed {}
     let wait = u64::from(at(&limits, 10).reset_seconds);
     assert!(!at(&limits, 10 + wait - 2).allowed);
@@ -32,14 +34,14 @@ fn a_refused_request_may_be_repeated_after_the_time_it_was_told() {
 
 #[test]
 fn a_full_minute_still_weighs_on_the_next_one() {
-    let limits = Limits::new();
+    let limits = Local::new();
     while at(&limits, 59).allowed {}
     assert!(!at(&limits, 61).allowed, "no double rate over the boundary");
 }
 
 #[test]
 fn the_hour_is_counted_beside_the_minute() {
-    let limits = Limits::new();
+    let limits = Local::new();
     let allowed = (0..10).filter(|minute| at(&limits, minute * 120).allowed);
     assert_eq!(allowed.count(), 5);
     assert_eq!(at(&limits, 1200).limit, 5);
@@ -47,7 +49,7 @@ fn the_hour_is_counted_beside_the_minute() {
 
 #[test]
 fn clients_and_rules_are_counted_apart() {
-    let limits = Limits::new();
+    let limits = Local::new();
     while at(&limits, 0).allowed {}
     let other_rule = Subject::address(2, IpAddr::from([192, 0, 2, 1]));
     for subject in [client(2), other_rule] {
@@ -56,18 +58,8 @@ fn clients_and_rules_are_counted_apart() {
 }
 
 #[test]
-fn an_ipv6_network_is_one_client() {
-    let [a, b, c] = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
-        .map(|text| Subject::address(1, text.parse().unwrap()));
-    assert_eq!(a, b);
-    assert_ne!(a, c);
-    let mapped = Subject::address(1, "::ffff:192.0.2.1".parse().unwrap());
-    assert_eq!(mapped, client(1));
-}
-
-#[test]
 fn memory_stays_bounded_and_recent_clients_are_remembered() {
-    let limits = Limits::new();
+    let limits = Local::new();
     while at(&limits, 0).allowed {}
     for number in 0..300_000_u32 {
         let address = IpAddr::from(number.to_be_bytes());
@@ -83,16 +75,4 @@ fn memory_stays_bounded_and_recent_clients_are_remembered() {
         .map(|shard| shard.young.len() + shard.old.len())
         .sum();
     assert!(held <= SHARDS * GENERATION * 2, "{held}");
-}
-
-#[test]
-fn a_scale_multiplies_limits_and_never_closes_a_route() {
-    assert_eq!(
-        Limit::new(60, 5000, 2.0),
-        Limit {
-            minute: 120,
-            hour: 10_000
-        }
-    );
-    assert_eq!(Limit::new(60, 5000, 0.0), Limit { minute: 1, hour: 1 });
 }
