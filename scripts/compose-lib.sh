@@ -72,7 +72,8 @@ await() {
         while read -r service number state; do
             line="$service $number $state"
             case $state in
-                healthy | running | 'done')
+                running) ;;
+                healthy | 'done')
                     if [[ $settled != *"|$line|"* ]]; then
                         settled+="|$line|"
                         printf '  %-18s %-9s %6s s\n' "$service $number" "$state" "$elapsed"

@@ -233,8 +233,9 @@ check_extras() {
     [[ $(through_pooler authenticator "$password") == authenticator ]] || fail 'the pooler does not let a role in'
     ! through_pooler authenticator wrong || fail 'the pooler lets everybody in'
     ! through_pooler postgres "$(setting POSTGRES_PASSWORD '')" || fail 'the pooler lets the superuser in'
-    curl --silent --fail "http://127.0.0.1:$(setting PLAYGROUND_PORT 3002)/playground.js" | grep -q /rest/v1/posts ||
+    curl --silent --fail --output "$work/playground" "http://127.0.0.1:$(setting PLAYGROUND_PORT 3002)/playground.js" ||
         fail 'the playground does not answer'
+    cmp --quiet "$work/playground" deploy/playground/playground.js || fail 'the playground answers something else'
     echo 'the pooler lets in who may log in, and the playground is there'
 }
 
@@ -265,7 +266,8 @@ check_backup() {
     found=$(query "select count(*) from public.kept, pg_roles where id = 7 and rolname = 'app_of_mine'")
     [[ $found == 1 ]] || fail 'a table or a role is missing'
     [[ $(query "select to_regclass('public.later') is null") == t ]] || fail 'what came after the backup is still there'
-    as_service "$kept/documents" | grep -q '"title":"kept"' || fail 'a document is missing'
+    found=$(as_service "$kept/documents")
+    [[ $found == *'"title":"kept"'* ]] || fail "a document is missing: $found"
     scripts/smoke-test.sh | tail -1
 }
 
@@ -281,11 +283,24 @@ check_rotation() {
     FERROBASE_ANON_KEY=$(setting ANON_KEY_PREVIOUS '') scripts/smoke-test.sh | tail -1
 }
 
+# make_certificate DIRECTORY: for localhost, signed by itself.
+make_certificate() {
+    install -d -o 65532 -m 500 "$1"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost -keyout "$1/privkey.pem" -out "$1/fullchain.pem" 2>/dev/null
+    chown 65532 "$1"/*
+}
+
 check_production() {
     step 'production'
-    new_fleet production docker-compose.yml:docker-compose.prod.yml:docker-compose.ci.yml \
-        EMAIL_DEV_INBOX=false EMAIL_SMTP_URL=smtp://127.0.0.1:587 "SECRETS_DIR=$work/secrets"
+    local port=8443
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+    new_fleet production docker-compose.yml:docker-compose.prod.yml:docker-compose.tls.yml:docker-compose.ci.yml \
+        EMAIL_DEV_INBOX=false EMAIL_SMTP_URL=smtp://127.0.0.1:587 EMAIL_FROM=noreply@example.com \
+        "SECRETS_DIR=$work/secrets" "TLS_DIR=$work/tls" GATEWAY_TLS_HOST=127.0.0.1 "GATEWAY_TLS_PORT=$port"
+    sed -i "s#^API_EXTERNAL_URL=.*#API_EXTERNAL_URL=https://localhost:$port#" "$ENV_FILE"
     scripts/compose-secrets.sh "$work/secrets"
+    make_certificate "$work/tls"
     start
     local environments secret found
     environments=$(containers_of_project --all | xargs docker inspect --format '{{json .Config.Env}} {{json .Config.Cmd}}')
@@ -295,7 +310,10 @@ check_production() {
     found=$(published)
     [[ $found == gateway* && $(wc -l <<<"$found") == 1 ]] || fail "published: $found"
     echo 'every secret is a file, and only the gateway is published'
-    scripts/smoke-test.sh | tail -1
+    found=$(curl --silent --output /dev/null --write-out '%{http_code} %{redirect_url}' "$FERROBASE_URL/rest/v1/posts")
+    [[ $found == "308 https://localhost:$port/rest/v1/posts" ]] || fail "the plain port answers $found"
+    echo 'the plain port sends clients to TLS'
+    FERROBASE_URL=https://localhost:$port CURL_CA_BUNDLE=$work/tls/fullchain.pem scripts/smoke-test.sh | tail -1
 }
 
 stop() {

@@ -11,7 +11,7 @@ printf '"pooler" "%s"\n' "${POOLER_DB_PASSWORD:?is not set}" >/tmp/users
 unset POOLER_DB_PASSWORD
 cat >/tmp/pgbouncer.ini <<SETTINGS
 [databases]
-* = host=postgres port=5432
+postgres = host=postgres port=5432
 
 [pgbouncer]
 listen_addr = *
@@ -21,7 +21,6 @@ auth_type = scram-sha-256
 auth_file = /tmp/users
 auth_user = pooler
 auth_query = select name, secret from pooler.login_of(\$1)
-auth_dbname = postgres
 pool_mode = transaction
 max_client_conn = ${POOLER_MAX_CLIENTS:-1000}
 default_pool_size = ${POOLER_POOL_SIZE:-20}

@@ -26,7 +26,7 @@ fn link(mail: &Value) -> String {
     let link = text
         .split(['(', ')', ' ', '\n'])
         .find(|word| word.starts_with("http://localhost:8000/auth/v1/verify"))
-        .unwrap_or_else(|| panic!("no link in {text}"));
+        .expect("a link");
     let link = Url::parse(link).unwrap();
     format!("{}?{}", link.path(), link.query().unwrap())
 }
