@@ -15,6 +15,7 @@ pub mod error;
 mod fuzzy;
 pub mod jwt;
 pub mod media;
+pub mod openapi;
 pub mod options;
 pub mod payload;
 pub mod plan;

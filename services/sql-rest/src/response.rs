@@ -101,6 +101,15 @@ pub fn options(allow: &str) -> Response {
     draft.into_response(false)
 }
 
+/// The root document.
+pub fn document(request: &ApiRequest, document: Vec<u8>) -> Response {
+    let mut draft = Draft::new(StatusCode::OK);
+    draft.set(CONTENT_TYPE, &MediaType::OpenApi.content_type());
+    draft.set_optional(CONTENT_PROFILE, request.profile.as_deref());
+    draft.body = document.into();
+    draft.into_response(request.action.is_head())
+}
+
 /// Rows of a relation or of a function.
 fn rows(plan: &QueryPlan, total: Option<i64>, answer: Answer) -> Result<Draft, Error> {
     let (status, content_range) = range::of_rows(plan.node.range.offset, answer.page, total)?;

@@ -41,7 +41,7 @@ pub struct Settings {
     /// Whether the root document says that a token is needed.
     pub openapi_security: bool,
     /// The address under which clients see the service.
-    pub proxy_uri: Option<String>,
+    pub proxy_uri: Option<http::Uri>,
     /// Origins that may send credentials; anyone may send requests without, when not given.
     pub cors_origins: Option<Vec<String>>,
     /// A header of requests to repeat in answers.
@@ -132,7 +132,7 @@ impl Reader<'_> {
                 ],
             ),
             openapi_security: self.flag("openapi_security_active", false),
-            proxy_uri: self.text("openapi_server_proxy_uri").map(str::to_owned),
+            proxy_uri: self.proxy_uri(),
             cors_origins: self
                 .text("server_cors_allowed_origins")
                 .map(|text| split(text).collect()),
@@ -218,6 +218,19 @@ impl Reader<'_> {
             self.problem("db_schemas", &format!("cannot expose the schema {schema}"));
         }
         schemas
+    }
+
+    fn proxy_uri(&mut self) -> Option<http::Uri> {
+        let name = "openapi_server_proxy_uri";
+        let uri: http::Uri = self.parsed(name)?;
+        if matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Some(uri);
+        }
+        self.problem(
+            name,
+            "is not an address such as https://example.com:8443/base",
+        );
+        None
     }
 
     fn keys(&mut self) -> Option<Keys> {

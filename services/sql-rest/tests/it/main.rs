@@ -2,6 +2,7 @@
 
 mod catalog;
 mod isolation;
+mod openapi;
 mod operation;
 mod requests;
 mod spec;
