@@ -25,7 +25,7 @@ copy_mongo() {
     trap 'docker start "$mongo" >/dev/null' EXIT
     docker stop "$mongo" >/dev/null
     docker run --rm --network none --cap-drop ALL --user 999:999 --volumes-from "$mongo:ro" --entrypoint tar \
-        "$(docker inspect --format '{{.Config.Image}}' "$mongo")" -C /data/db -cf - . >"$directory/mongo.tar"
+        "$(docker inspect --format '{{.Config.Image}}' "$mongo")" -C /data/db -czf - . >"$directory/mongo.tar.gz"
     docker start "$mongo" >/dev/null
     trap - EXIT
 }

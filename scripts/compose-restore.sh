@@ -38,7 +38,7 @@ restore_mongo() {
     docker stop "$mongo" >/dev/null
     docker run --rm --interactive --network none --cap-drop ALL --user 999:999 --volumes-from "$mongo" --entrypoint bash \
         "$(docker inspect --format '{{.Config.Image}}' "$mongo")" \
-        -c 'find /data/db -mindepth 1 -delete && exec tar -C /data/db -xf -' <"$directory/mongo.tar"
+        -c 'find /data/db -mindepth 1 -delete && exec tar -C /data/db -xzf -' <"$directory/mongo.tar.gz"
     docker start "$mongo" >/dev/null
 }
 

@@ -261,7 +261,7 @@ check_backup() {
     as_service --output /dev/null --json '{"title":"kept"}' "$kept/documents" || fail 'a document is not stored'
     scripts/compose-backup.sh "$work/backup"
     query 'drop table public.kept; drop role app_of_mine; create table public.later (id int)'
-    as_service --output /dev/null --request DELETE "$kept" || fail 'the collection is not dropped'
+    as_service --output /dev/null --request DELETE "${kept/collections/admin/collections}" || fail 'the collection is not dropped'
     scripts/compose-restore.sh "$work/backup"
     found=$(query "select count(*) from public.kept, pg_roles where id = 7 and rolname = 'app_of_mine'")
     [[ $found == 1 ]] || fail 'a table or a role is missing'
@@ -311,7 +311,7 @@ check_production() {
     [[ $found == gateway* && $(wc -l <<<"$found") == 1 ]] || fail "published: $found"
     echo 'every secret is a file, and only the gateway is published'
     found=$(curl --silent --output /dev/null --write-out '%{http_code} %{redirect_url}' "$FERROBASE_URL/rest/v1/posts")
-    [[ $found == "308 https://localhost:$port/rest/v1/posts" ]] || fail "the plain port answers $found"
+    [[ $found == "308 https://127.0.0.1:$port/rest/v1/posts" ]] || fail "the plain port answers $found"
     echo 'the plain port sends clients to TLS'
     FERROBASE_URL=https://localhost:$port CURL_CA_BUNDLE=$work/tls/fullchain.pem scripts/smoke-test.sh | tail -1
 }

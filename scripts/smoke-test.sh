@@ -93,7 +93,21 @@ clean_up() {
 request='' status=''
 trap clean_up EXIT
 
+# Services that were just replaced have new addresses, which the gateway notices at the first failure.
+until_reached() {
+    local path _
+    for path in /auth/v1/settings '/rest/v1/posts?limit=0' /mongo/v1/ /email/v1/; do
+        for _ in $(seq 60); do
+            with_key GET "$path"
+            [[ $status == 50[234] ]] || break
+            sleep 0.25
+        done
+        [[ $status != 50[234] ]] || fail "the gateway does not reach $path"
+    done
+}
+
 the_door() {
+    until_reached
     call GET /health/live
     expect 'the gateway lives' 200
     call GET /rest/v1/posts
