@@ -26,6 +26,12 @@ compose() {
     "${command[@]}" "$@"
 }
 
+# quietly COMMAND…: shows what the command says only when it fails.
+quietly() {
+    local said
+    said=$("$@" 2>&1) || { printf '%s\n' "$said" >&2; return 1; }
+}
+
 project() { setting COMPOSE_PROJECT_NAME "$(basename "$PWD")"; }
 
 # require_engine: ends the script when no Docker engine answers.

@@ -42,11 +42,13 @@ restore_mongo() {
     docker start "$mongo" >/dev/null
 }
 
-mapfile -t services < <(for main in services/*/src/main.rs; do basename "${main%/src/main.rs}"; done |
-    grep -Fxf <(compose config --services))
-compose stop "${services[@]}" >/dev/null 2>&1
+# What there is now is what will be there again, jobs included.
+mapfile -t all < <(containers | cut -d' ' -f1 | sort -u)
+mapfile -t ours < <(for main in services/*/src/main.rs; do basename "${main%/src/main.rs}"; done |
+    grep -Fxf <(printf '%s\n' "${all[@]}"))
+quietly compose stop "${ours[@]}"
 restore_postgres
 restore_mongo
-compose up --detach >/dev/null 2>&1
+quietly compose up --detach "${all[@]}"
 await "${HEALTHY_WITHIN:-300}" >/dev/null
 echo "restored from $directory"

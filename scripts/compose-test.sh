@@ -25,7 +25,7 @@ work=$(mktemp -d "$( ((${memory:-0} > 2000000)) && echo /dev/shm || echo /var/tm
 clean_up() {
     local result=$?
     set +e
-    if [[ -n ${started:-} ]]; then compose down --volumes --remove-orphans >/dev/null 2>&1; fi
+    if [[ -n ${started:-} ]]; then COMPOSE_PROFILES=core,observability,extras,playground compose down --volumes --remove-orphans >/dev/null 2>&1; fi
     stop_engine
     rm -rf "$work"
     exit "$result"
@@ -115,7 +115,7 @@ start() {
 
 # apply [ARGUMENT…]: what the settings or the arguments say now comes into force, and all is healthy.
 apply() {
-    compose up --detach "$@" >"$work/apply.log" 2>&1 || { cat "$work/apply.log" >&2; exit 1; }
+    quietly compose up --detach "$@"
     await "$START_LIMIT" >/dev/null
 }
 
@@ -275,6 +275,7 @@ check_backup() {
 
 check_rotation() {
     step 'other passwords'
+    export COMPOSE_PROFILES=core
     local name
     for name in AUTHENTICATOR_PASSWORD AUTH_DB_PASSWORD EMAIL_DB_PASSWORD EMAIL_SERVICE_TOKEN MONGO_PASSWORD REDIS_PASSWORD; do
         sed -i "s/^$name=.*/$name=$(openssl rand -hex 24)/" "$ENV_FILE"
@@ -320,7 +321,7 @@ check_production() {
 
 stop() {
     step 'end'
-    compose down --volumes --remove-orphans >"$work/down.log" 2>&1 || { cat "$work/down.log" >&2; exit 1; }
+    COMPOSE_PROFILES=core,observability,extras,playground quietly compose down --volumes --remove-orphans
     local left
     left=$(containers_of_project --all
         docker volume ls --quiet --filter "label=com.docker.compose.project=$(project)"
