@@ -17,6 +17,7 @@ pub mod factor;
 pub mod frequency;
 pub mod grant;
 pub mod hasher;
+pub mod hex;
 pub mod hooks;
 pub mod identity;
 pub mod jwt;

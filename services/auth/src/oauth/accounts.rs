@@ -79,29 +79,7 @@ pub async fn sign_in(
     let now = state.now();
     let data = arrival.profile.identity_data();
     let decision = decide(connection, name, arrival.profile, arrival.audience(state)).await?;
-    let (mut user, identity) = match &decision {
-        Decision::Known(identity) => {
-            store::identities::signed_in(connection, identity.id, &data, now).await?;
-            (lock(connection, identity.user_id).await?, identity.id)
-        }
-        Decision::Link(id) => {
-            let user = lock(connection, *id).await?;
-            let identity = arrival.add_identity(state, connection, *id).await?;
-            (user, identity)
-        }
-        Decision::Create(_) if state.config().disable_signup => {
-            let message = "Signups not allowed for this instance";
-            return Err(Error::unprocessable(code::SIGNUP_DISABLED, message));
-        }
-        Decision::Create(email) => {
-            let draft = arrival.draft(state, email.as_ref());
-            let user = store::users::insert(connection, &draft)
-                .await
-                .map_err(taken)?;
-            let identity = arrival.add_identity(state, connection, user.id).await?;
-            (user, identity)
-        }
-    };
+    let (mut user, identity) = arrival.follow(state, connection, &decision).await?;
     if user.is_banned(now) {
         return Err(Error::forbidden(code::USER_BANNED, "User is banned"));
     }
@@ -265,6 +243,38 @@ impl Arrival<'_> {
             .audience
             .as_deref()
             .unwrap_or(&state.config().jwt.audience)
+    }
+
+    /// The user whom a decision names, and their identity; makes what is not there.
+    async fn follow(
+        &self,
+        state: &AppState,
+        connection: &mut PgConnection,
+        decision: &Decision,
+    ) -> Result<(User, Uuid)> {
+        match decision {
+            Decision::Known(identity) => {
+                let data = self.profile.identity_data();
+                store::identities::signed_in(connection, identity.id, &data, state.now()).await?;
+                Ok((lock(connection, identity.user_id).await?, identity.id))
+            }
+            Decision::Link(id) => {
+                let user = lock(connection, *id).await?;
+                let identity = self.add_identity(state, connection, *id).await?;
+                Ok((user, identity))
+            }
+            Decision::Create(_) if state.config().disable_signup => {
+                let message = "Signups not allowed for this instance";
+                Err(Error::unprocessable(code::SIGNUP_DISABLED, message))
+            }
+            Decision::Create(email) => {
+                let draft = self.draft(state, email.as_ref());
+                let user = store::users::insert(connection, &draft).await;
+                let user = user.map_err(taken)?;
+                let identity = self.add_identity(state, connection, user.id).await?;
+                Ok((user, identity))
+            }
+        }
     }
 
     /// The user to be made for somebody who has none.

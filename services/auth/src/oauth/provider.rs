@@ -17,7 +17,7 @@ use super::{
     profile::Profile,
     rules::{ClientAuth, Endpoints, Rules},
 };
-use crate::{config, request::Params, user::Members};
+use crate::{config, hex, request::Params, user::Members};
 
 /// Parameters of the first request that are ours to set, or meant for us.
 const RESERVED: [&str; 18] = [
@@ -364,8 +364,7 @@ fn nonce(verifier: &str) -> String {
 fn proof(secret: &str, token: &str) -> anyhow::Result<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
     mac.update(token.as_bytes());
-    let bytes = mac.finalize().into_bytes();
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(&mac.finalize().into_bytes()))
 }
 
 impl std::fmt::Debug for Tokens {

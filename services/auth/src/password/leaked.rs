@@ -15,7 +15,7 @@ use std::{
 
 use sha1::{Digest, Sha1};
 
-use crate::one_time::hex;
+use crate::hex;
 
 /// Most passwords of a plain list: 16 MiB of memory.
 const MAX_PLAIN: usize = 2_000_000;
@@ -60,7 +60,7 @@ impl Leaked {
         match &self.0 {
             Form::Plain(known) => Ok(known.binary_search(&first_bytes(&digest)).is_ok()),
             Form::Sorted(file, length) => {
-                let wanted = hex(&digest).to_ascii_uppercase();
+                let wanted = hex::encode(&digest).to_ascii_uppercase();
                 search(file, *length, wanted.as_bytes())
             }
         }
@@ -188,7 +188,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(n, password)| {
-                let hex = hex(&Sha1::digest(password)).to_ascii_uppercase();
+                let hex = hex::encode(&Sha1::digest(password)).to_ascii_uppercase();
                 format!("{hex}:{}", 10_u64.pow(u32::try_from(n % 8).unwrap()))
             })
             .collect();

@@ -13,6 +13,7 @@ use crate::{
     authentication::SignedIn,
     error::{Error, Result, code},
     grant::{self, Granted},
+    hex,
     oauth::{
         self,
         accounts::{self, Arrival, Outcome},
@@ -158,8 +159,7 @@ impl IdTokenGrant {
                 "Passed nonce and nonce in id_token should either both exist or not.",
             ));
         }
-        let bytes = Sha256::digest(&self.nonce);
-        let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = hex::encode(&Sha256::digest(&self.nonce));
         if hashed.is_empty() || bool::from(expected.as_bytes().ct_eq(hashed.as_bytes())) {
             return Ok(());
         }

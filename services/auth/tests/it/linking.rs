@@ -7,8 +7,7 @@ use testkit::client::RequestBuilder;
 
 use crate::{
     mailed::{fragment, query},
-    oauth::link,
-    provider::with_provider,
+    provider::{link, with_provider},
     support::{EMAIL, Fixture, access, refused, text},
 };
 
@@ -19,10 +18,7 @@ fn id_token<'a>(service: &'a Fixture, body: &Value) -> RequestBuilder<'a> {
 }
 
 fn hashed(nonce: &str) -> String {
-    Sha256::digest(nonce)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    auth::hex::encode(&Sha256::digest(nonce))
 }
 
 #[tokio::test]

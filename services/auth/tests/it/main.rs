@@ -19,6 +19,7 @@ mod phone;
 mod pkce;
 mod promises;
 mod provider;
+mod provider_accounts;
 mod receiver;
 mod refresh;
 mod rules;

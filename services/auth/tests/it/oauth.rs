@@ -1,32 +1,16 @@
 //! `GET /authorize` and `/callback`
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
-use testkit::{client::Response, jwt};
+use serde_json::json;
+use testkit::jwt;
 use time::Duration;
 use url::Url;
 
 use crate::{
     mailed::{CHALLENGE, VERIFIER, fragment, query},
-    provider::{Provider, with_provider},
-    support::{EMAIL, Fixture, PASSWORD, access, refused, service_role, text},
+    provider::{KEYCLOAK, ada, user_of, with_provider},
+    support::{EMAIL, access, refused, service_role},
 };
-
-const KEYCLOAK: &str = "/authorize?provider=keycloak";
-
-/// Somebody the provider knows.
-fn ada(verified: bool) -> Value {
-    json!({
-        "sub": "ada-1", "name": "Ada", "picture": "https://a.b/c.png",
-        "email": "Ada@example.com", "email_verified": verified,
-    })
-}
-
-async fn user_of(service: &Fixture, response: &Response) -> Value {
-    let location = response.header("location");
-    let token = fragment(response, "access_token").unwrap_or_else(|| panic!("{location:?}"));
-    service.user(&token).await.expect(StatusCode::OK).json()
-}
 
 #[tokio::test]
 async fn a_sign_in_at_a_provider_makes_an_account() {
@@ -369,179 +353,4 @@ async fn a_provider_that_lacks_something_is_not_added() {
             .await
             .expect(StatusCode::BAD_REQUEST);
     }
-}
-
-#[tokio::test]
-async fn an_address_the_provider_vouches_for_leads_to_its_account() {
-    let (service, provider) = with_provider(&[("GOTRUE_MAILER_AUTOCONFIRM", "true")]).await;
-    let tokens = service.signed_up(EMAIL).await;
-    provider.knows(ada(true));
-    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
-    assert_eq!(user["id"], tokens["user"]["id"]);
-    assert_eq!(
-        user["app_metadata"]["providers"],
-        json!(["email", "keycloak"])
-    );
-    service
-        .sign_in(EMAIL, PASSWORD)
-        .await
-        .expect(StatusCode::OK);
-}
-
-#[tokio::test]
-async fn an_address_nobody_vouches_for_leads_nowhere() {
-    for settings in [
-        vec![("GOTRUE_MAILER_AUTOCONFIRM", "true")],
-        vec![("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "true")],
-    ] {
-        let (service, provider) = with_provider(&settings).await;
-        let admin = service_role();
-        let body = json!({"email": EMAIL, "password": PASSWORD, "email_confirm": true});
-        let owner = service
-            .client
-            .post("/admin/users")
-            .bearer(&admin)
-            .json(&body)
-            .send()
-            .await;
-        let owner = owner.expect(StatusCode::OK).json();
-        provider.knows(ada(false));
-        let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
-        assert_ne!(user["id"], owner["id"], "{settings:?}");
-        assert_eq!(user["email"], "", "{settings:?}");
-    }
-}
-
-/// The attacker cannot read the owner's mail, but signs up with the owner's address first.
-#[tokio::test]
-async fn whoever_took_an_address_before_its_owner_loses_the_account() {
-    let unconfirmed = [("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "true")];
-    let (service, provider) = with_provider(&unconfirmed).await;
-    service.sign_up(EMAIL).await.expect(StatusCode::OK);
-    let attacker = service
-        .sign_in(EMAIL, PASSWORD)
-        .await
-        .expect(StatusCode::OK)
-        .json();
-    let body = json!({"data": {"theme": "evil"}});
-    service
-        .put_user(access(&attacker), body)
-        .await
-        .expect(StatusCode::OK);
-
-    provider.knows(ada(true));
-    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
-    assert_eq!(user["email"], EMAIL);
-    assert_eq!(user["app_metadata"]["providers"], json!(["keycloak"]));
-    assert_eq!(user["user_metadata"].get("theme"), None);
-    service
-        .sign_in(EMAIL, PASSWORD)
-        .await
-        .expect(StatusCode::BAD_REQUEST);
-    service
-        .user(access(&attacker))
-        .await
-        .expect(StatusCode::FORBIDDEN);
-    let refreshed = service.refresh(text(&attacker, "refresh_token")).await;
-    refreshed.expect(StatusCode::BAD_REQUEST);
-}
-
-#[tokio::test]
-async fn an_identity_with_an_address_nobody_vouched_for_does_not_attract_its_owner() {
-    let settings = [("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", "true")];
-    let (service, provider) = with_provider(&settings).await;
-    let attacker = service
-        .post("/signup", json!({}))
-        .await
-        .expect(StatusCode::OK)
-        .json();
-    service
-        .execute("update auth.users set email = 'evil@example.com', email_confirmed_at = now()")
-        .await;
-    provider.knows(json!({"sub": "evil", "email": EMAIL, "email_verified": false}));
-    link(&service, &provider, access(&attacker)).await;
-    provider.knows(ada(true));
-    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
-    assert_ne!(user["id"], attacker["user"]["id"]);
-}
-
-#[tokio::test]
-async fn a_new_user_with_an_address_nobody_vouches_for_confirms_it_first() {
-    let (service, provider) = with_provider(&[]).await;
-    provider.knows(ada(false));
-    let landed = provider.through(&service, KEYCLOAK).await;
-    let code = query(&landed, "error_code");
-    assert_eq!(code.as_deref(), Some("provider_email_needs_verification"));
-    let message = "Unverified email with keycloak. A confirmation email has been sent to your \
-                   keycloak email";
-    assert_eq!(
-        query(&landed, "error_description").as_deref(),
-        Some(message)
-    );
-    let hash = "select token_hash from auth.one_time_tokens";
-    let hash = service.value(hash).await.expect("a token");
-    let body = json!({"type": "signup", "token_hash": hash});
-    let tokens = service
-        .post("/verify", body)
-        .await
-        .expect(StatusCode::OK)
-        .json();
-    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
-    assert_eq!(user["id"], tokens["user"]["id"]);
-}
-
-#[tokio::test]
-async fn nobody_signs_up_through_a_provider_where_nobody_can() {
-    let (service, provider) = with_provider(&[("GOTRUE_DISABLE_SIGNUP", "true")]).await;
-    provider.knows(ada(true));
-    let landed = provider.through(&service, KEYCLOAK).await;
-    assert_eq!(
-        query(&landed, "error_code").as_deref(),
-        Some("signup_disabled")
-    );
-}
-
-#[tokio::test]
-async fn an_invitation_is_accepted_at_a_provider_that_knows_the_address() {
-    let (service, provider) = with_provider(&[]).await;
-    let admin = service_role();
-    let body = json!({"type": "invite", "email": EMAIL});
-    let link = service
-        .client
-        .post("/admin/generate_link")
-        .bearer(&admin)
-        .json(&body);
-    let link = link.send().await.expect(StatusCode::OK).json();
-    let path = format!("{KEYCLOAK}&invite_token={}", text(&link, "hashed_token"));
-    provider.knows(json!({"sub": "1", "email": "other@example.com", "email_verified": true}));
-    let landed = provider.through(&service, &path).await;
-    let message = "Invited email does not match emails from external provider";
-    assert_eq!(
-        query(&landed, "error_description").as_deref(),
-        Some(message)
-    );
-    provider.knows(ada(true));
-    let user = user_of(&service, &provider.through(&service, &path).await).await;
-    assert_eq!(user["id"], link["id"]);
-    let path = format!("{KEYCLOAK}&invite_token=none");
-    let message = "User identified by token not found";
-    refused(|| service.client.get(&path), 404, "user_not_found", message).await;
-}
-
-/// Links an identity of the provider to the holder of a token; where the browser lands.
-pub(crate) async fn link(service: &Fixture, provider: &Provider, token: &str) -> Response {
-    let path = "/user/identities/authorize?provider=keycloak&skip_http_redirect=true";
-    let url = service
-        .client
-        .get(path)
-        .bearer(token)
-        .send()
-        .await
-        .expect(StatusCode::OK);
-    let back = provider.visit(text(&url.json(), "url")).await;
-    service
-        .client
-        .get(&format!("/callback?{back}"))
-        .send()
-        .await
 }

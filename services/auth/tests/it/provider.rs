@@ -27,11 +27,15 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::{
+    mailed::fragment,
     receiver,
-    support::{Fixture, with},
+    support::{Fixture, text, with},
 };
 
 pub(crate) const CLIENT: &str = "the client";
+/// Where a sign-in at the provider begins.
+pub(crate) const KEYCLOAK: &str = "/authorize?provider=keycloak";
+
 const SECRET: &str = "the secret/of a client";
 const KEY: &str = "key-1";
 
@@ -279,4 +283,35 @@ fn is_client(headers: &HeaderMap, form: &HashMap<String, String>) -> bool {
 
 fn pairs(text: &[u8]) -> HashMap<String, String> {
     form_urlencoded::parse(text).into_owned().collect()
+}
+
+/// Somebody the provider knows.
+pub(crate) fn ada(verified: bool) -> Value {
+    json!({
+        "sub": "ada-1", "name": "Ada", "picture": "https://a.b/c.png",
+        "email": "Ada@example.com", "email_verified": verified,
+    })
+}
+
+pub(crate) async fn user_of(service: &Fixture, response: &client::Response) -> Value {
+    let token = fragment(response, "access_token").expect("an access token");
+    service.user(&token).await.expect(StatusCode::OK).json()
+}
+
+/// Links an identity of the provider to the holder of a token; where the browser lands.
+pub(crate) async fn link(service: &Fixture, provider: &Provider, token: &str) -> client::Response {
+    let path = "/user/identities/authorize?provider=keycloak&skip_http_redirect=true";
+    let url = service
+        .client
+        .get(path)
+        .bearer(token)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    let back = provider.visit(text(&url.json(), "url")).await;
+    service
+        .client
+        .get(&format!("/callback?{back}"))
+        .send()
+        .await
 }
