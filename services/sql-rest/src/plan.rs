@@ -5,6 +5,7 @@ mod applied;
 pub mod call;
 pub mod negotiate;
 pub mod node;
+pub mod pick;
 mod read;
 mod relate;
 mod said;
@@ -354,7 +355,7 @@ fn find_relation<'a>(catalog: &'a Catalog, name: &QualifiedName) -> Result<&'a R
 /// What the addressed rows are called in the statement: their own name, unless that could be taken
 /// for a name the statement gives itself.
 fn root_alias(name: &str) -> String {
-    if name.starts_with("rest_") {
+    if name.starts_with("rest_") || name == "pgrst_body" {
         "rest_root".to_owned()
     } else {
         name.to_owned()

@@ -379,7 +379,11 @@ pub(super) fn condition(
     }
 }
 
-fn order_by(term: &OrderTerm, embed: Option<usize>, value: super::node::Value) -> OrderBy {
+pub(super) fn order_by(
+    term: &OrderTerm,
+    embed: Option<usize>,
+    value: super::node::Value,
+) -> OrderBy {
     OrderBy {
         embed,
         value,

@@ -369,7 +369,7 @@ fn is_joined(embed: &Embed, value: &Value) -> bool {
         && !wanted.is_empty()
 }
 
-fn limit(sql: &mut Writer, range: Range) {
+pub(super) fn limit(sql: &mut Writer, range: Range) {
     if let Some(limit) = range.limit {
         sql.push(" limit ").bind(limit.to_string());
     }
