@@ -4,15 +4,20 @@ mod bodies;
 mod calling;
 mod case;
 mod changing;
+mod disambiguation;
 mod embedding;
 mod functions;
 mod inserting;
 mod limits;
 mod overloads;
 mod reading;
+mod related;
 mod schemas;
+mod spread;
 mod transactions;
 mod upserting;
+mod values;
+mod views;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -44,6 +49,7 @@ impl Spec {
             client
                 .batch_execute(include_str!("spec/writes.sql"))
                 .await?;
+            client.batch_execute(include_str!("spec/fleet.sql")).await?;
             Ok(())
         })
         .await;
