@@ -6,6 +6,7 @@ pub mod call;
 pub mod negotiate;
 pub mod node;
 pub mod pick;
+mod reach;
 mod read;
 mod relate;
 mod said;

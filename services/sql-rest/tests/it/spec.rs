@@ -4,6 +4,7 @@ mod bodies;
 mod calling;
 mod case;
 mod changing;
+mod counting;
 mod disambiguation;
 mod embedding;
 mod functions;
@@ -46,10 +47,11 @@ impl Spec {
             roles().await;
             let client = database.connect().await;
             client.batch_execute(include_str!("spec.sql")).await?;
+            client.batch_execute(include_str!("spec/fleet.sql")).await?;
+            // It takes rights away, so it comes last.
             client
                 .batch_execute(include_str!("spec/writes.sql"))
                 .await?;
-            client.batch_execute(include_str!("spec/fleet.sql")).await?;
             Ok(())
         })
         .await;
