@@ -1,11 +1,15 @@
 //! The service against a real PostgreSQL.
 
 mod admin;
+mod bleed;
 mod catalog;
+mod injection;
 mod isolation;
 mod media;
 mod openapi;
 mod operation;
+mod pure;
+mod reloading;
 mod requests;
 mod spec;
 mod stack;
