@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Makes the base images from Debian's packages, for CI and for machines that cannot pull any:
 # ferrobase/base (what a service needs and nothing else), ferrobase/postgres, ferrobase/redis,
-# ferrobase/mongo and ferrobase/prometheus. Usage: compose-bases.sh [--again]
+# ferrobase/mongo, ferrobase/prometheus, ferrobase/pooler and ferrobase/playground. Usage: compose-bases.sh [--again]
 #
 # Runs as root; needs debootstrap and a Debian mirror. What exists already is kept unless --again.
-# The file scripts/compose-bases.env names the images for Compose.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +16,7 @@ fail() { echo "compose-bases: $*" >&2; exit 1; }
 missing() { [[ $again == --again ]] || ! docker image inspect "ferrobase/$1" >/dev/null 2>&1; }
 
 wanted=()
-for image in base postgres redis mongo prometheus; do
+for image in base postgres redis mongo prometheus pooler playground; do
     if missing "$image"; then wanted+=("$image"); fi
 done
 ((${#wanted[@]})) || exit 0
@@ -122,6 +121,20 @@ make_prometheus() {
     mkdir -p "$work/prometheus/prometheus"
     chown 65534:65534 "$work/prometheus/prometheus"
     import prometheus "$work/prometheus" 'USER 65534:65534' 'ENTRYPOINT ["prometheus"]'
+}
+
+make_pooler() {
+    with_packages pooler pgbouncer
+    import pooler "$work/pooler" 'USER 999:999' 'ENV PATH=/usr/sbin:/usr/bin:/bin' 'CMD ["pgbouncer"]'
+}
+
+make_playground() {
+    local root=$work/playground
+    mkdir -p "$root"/bin "$debian/tmp/packages"
+    in_root "$debian" sh -c 'cd /tmp/packages && apt-get download -qq busybox-static 2>/dev/null && dpkg-deb -x *.deb /tmp/slim'
+    install -m 755 "$debian/tmp/slim/bin/busybox" "$root/bin/busybox"
+    rm -rf "$debian/tmp/slim" "$debian/tmp/packages"
+    import playground "$root" 'USER 65534:65534' 'ENV PATH=/bin' 'ENTRYPOINT ["busybox"]'
 }
 
 for image in "${wanted[@]}"; do

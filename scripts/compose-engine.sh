@@ -12,7 +12,7 @@ stop_engine() {
 
 # The engine's data stays between runs, so that the base images need not be made again.
 start_engine() {
-    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/ferrobase/docker _
+    local cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ferrobase/docker _
     ENGINE_RUN=$(mktemp -d /tmp/ferrobase-docker.XXXXXX)
     mkdir -p "$cache"
     dockerd --data-root "$cache" --exec-root "$ENGINE_RUN/exec" --pidfile "$ENGINE_RUN/pid" \
@@ -30,14 +30,22 @@ start_engine() {
 }
 
 install_engine() {
-    local packages=()
+    local packages=() log
     command -v dockerd >/dev/null || packages+=(docker.io iptables)
     docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || packages+=(docker-compose)
     command -v debootstrap >/dev/null || packages+=(debootstrap)
     ((${#packages[@]})) || return 0
     [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null || return 1
     echo "installing: ${packages[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null 2>&1
+    log=$(mktemp)
+    # Debian would start an engine of its own; this one is started below.
+    if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
+        tail -20 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
 }
 
 require_test_engine() {

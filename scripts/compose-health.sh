@@ -10,7 +10,7 @@ result=1
 while read -r service number state; do
     if [[ -z ${seen:-} ]]; then seen=yes result=0; fi
     printf '%-20s %s\n' "$service $number" "$state"
-    [[ $state == healthy || $state == 'done' ]] || result=1
+    [[ $state == healthy || $state == running || $state == 'done' ]] || result=1
 done < <(containers)
 [[ -n ${seen:-} ]] || echo 'nothing runs; start it with make up' >&2
 exit "$result"

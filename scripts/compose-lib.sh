@@ -26,6 +26,12 @@ compose() {
     "${command[@]}" "$@"
 }
 
+# quietly COMMAND…: shows what the command says only when it fails.
+quietly() {
+    local said
+    said=$("$@" 2>&1) || { printf '%s\n' "$said" >&2; return 1; }
+}
+
 project() { setting COMPOSE_PROJECT_NAME "$(basename "$PWD")"; }
 
 # require_engine: ends the script when no Docker engine answers.
@@ -59,9 +65,9 @@ containers() {
     done
 }
 
-# await SECONDS [PID]: waits until every container is healthy or done, printing a line for each that
-# becomes so, with the seconds since the call. PID is a process that still makes containers; its
-# failure ends the wait.
+# await SECONDS [PID]: waits until every container is healthy (running, where it has no check) or
+# done, printing a line for each that becomes so, with the seconds since the call. PID is a process
+# that still makes containers; its failure ends the wait.
 await() {
     local patience=$1 maker=${2:-} began=$EPOCHREALTIME elapsed pending settled='' line service number state
     while :; do
@@ -72,6 +78,7 @@ await() {
         while read -r service number state; do
             line="$service $number $state"
             case $state in
+                running) ;;
                 healthy | 'done')
                     if [[ $settled != *"|$line|"* ]]; then
                         settled+="|$line|"

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Waits until Prometheus reaches every target, then asks it every query of the dashboards and looks
-that each gives data. Usage: compose-queries.py http://127.0.0.1:9090"""
+"""Waits until Prometheus reaches every target, then asks it every query of the dashboards and for
+every metric of the alerts, and looks that each gives data. Usage: compose-queries.py http://127.0.0.1:9090"""
 
 import json
 import pathlib
+import re
 import sys
 import time
 import urllib.parse
 import urllib.request
 
 PATIENCE_SECONDS = 90
-DASHBOARDS = pathlib.Path(__file__).parent.parent / "deploy/grafana/dashboards"
+DEPLOY = pathlib.Path(__file__).parent.parent / "deploy"
 
 
 def ask(base, path, **parameters):
@@ -20,12 +21,19 @@ def ask(base, path, **parameters):
 
 
 def queries():
-    for file in sorted(DASHBOARDS.glob("*.json")):
+    for file in sorted(DEPLOY.glob("grafana/dashboards/*.json")):
         for panel in json.loads(file.read_text())["panels"]:
             for target in panel["targets"]:
                 if target["datasource"]["type"] == "prometheus":
                     text = target["expr"].replace("$__rate_interval", "1m")
                     yield f"{file.stem}: {panel['title']}", text.replace("$service", "sql-rest")
+    rules = (DEPLOY / "prometheus/rules.yml").read_text()
+    for metric in sorted(set(re.findall(r"\b(?:up|(?:http|pg|redis|email)_[a-z_]+)(?=\{|\[| ==|\)| \/)", rules))):
+        yield "alerts", f"count({metric})"
+
+
+def jobs():
+    return re.findall(r"job_name: (\S+)", (DEPLOY / "prometheus/prometheus.yml").read_text())
 
 
 def until_true(look):
@@ -49,8 +57,8 @@ def main():
     def unreached():
         targets = ask(base, "targets", state="active")["activeTargets"]
         wrong = [f"{t['scrapeUrl']}: {t['lastError']}" for t in targets if t["health"] != "up"]
-        jobs = {target["labels"]["job"] for target in targets}
-        return wrong or [f"no target for {name}" for name in ("gateway", "sql-rest", "postgres") if name not in jobs]
+        found = {target["labels"]["job"] for target in targets}
+        return wrong or [f"no target for {name}" for name in jobs() if name not in found]
 
     def without_data():
         return [f"no data: {name}: {query}" for name, query in queries() if not ask(base, "query", query=query)["result"]]
@@ -59,7 +67,7 @@ def main():
     targets = ask(base, "targets", state="active")["activeTargets"]
     print(f"Prometheus reaches {len(targets)} targets:", ", ".join(sorted(t["scrapeUrl"] for t in targets)))
     until_true(without_data)
-    print(f"all {len(list(queries()))} queries of the dashboards give data")
+    print(f"all {len(list(queries()))} queries of dashboards and alerts give data")
 
 
 if __name__ == "__main__":

@@ -22,12 +22,18 @@ fi
 
 url=http://localhost:$(setting GATEWAY_PORT 8000)
 key=$(setting ANON_KEY '')
+inbox=$(docker port "$(container email)" 3030 2>/dev/null | head -1 || true)
+mail='sent for real'
+if [[ -n $inbox && -z $(setting EMAIL_SMTP_URL "$(setting GOTRUE_SMTP_HOST '')") ]]; then
+    mail="caught, read it at http://localhost:${inbox##*:}/inbox"
+fi
 cat <<EOF
 
 gateway      $url
 anon key     $key
 service key  $(setting SERVICE_ROLE_KEY '')
              (bypasses row-level security: servers only)
+mail         $mail
 
 Try it: sign up, write a post, read it back.
 

@@ -29,7 +29,7 @@ write() {
 
 # name:default, in the order in which they may choose.
 for entry in GATEWAY_PORT:8000 GATEWAY_ADMIN_PORT:8001 POSTGRES_PORT:5432 MONGO_PORT:27017 \
-    REDIS_PORT:6379 PROMETHEUS_PORT:9090 GRAFANA_PORT:3001; do
+    REDIS_PORT:6379 EMAIL_PORT:3030 POOLER_PORT:6432 PLAYGROUND_PORT:3002 PROMETHEUS_PORT:9090 GRAFANA_PORT:3001; do
     name=${entry%:*}
     wanted=$(setting "$name" "${entry#*:}")
     port=$wanted

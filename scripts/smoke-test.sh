@@ -93,7 +93,21 @@ clean_up() {
 request='' status=''
 trap clean_up EXIT
 
+# Services that were just replaced have new addresses, which the gateway notices at the first failure.
+until_reached() {
+    local path _
+    for path in /auth/v1/settings '/rest/v1/posts?limit=0' /mongo/v1/ /email/v1/; do
+        for _ in $(seq 60); do
+            with_key GET "$path"
+            [[ $status == 50[234] ]] || break
+            sleep 0.25
+        done
+        [[ $status != 50[234] ]] || fail "the gateway does not reach $path"
+    done
+}
+
 the_door() {
+    until_reached
     call GET /health/live
     expect 'the gateway lives' 200
     call GET /rest/v1/posts
@@ -109,7 +123,7 @@ the_door() {
     with_token "${anon_key}x" GET /rest/v1/posts
     expect 'a forged token is refused' 401
     local path
-    for path in /auth/v1/metrics /rest/v1/metrics /mongo/v1/metrics /mongo/v1/openapi.json; do
+    for path in /auth/v1/metrics /rest/v1/metrics /mongo/v1/metrics /mongo/v1/openapi.json /email/v1/metrics; do
         with_key GET "$path"
         [[ $status == 4* ]] || fail "$path must not be public"
         expect_not "$path is not public" http_requests_total
@@ -131,7 +145,7 @@ sign_up() {
 accounts() {
     sign_up ada
     local refresh
-    ada=$token ada_id=$user
+    ada=$token ada_id=$user ada_address=$address
     with_key POST '/auth/v1/token?grant_type=password' "${json[@]}" "{\"email\":\"$address\",\"password\":\"wrong\"}"
     expect 'a wrong password is refused' 400 invalid_credentials
     with_key POST '/auth/v1/token?grant_type=password' "${json[@]}" "{\"email\":\"$address\",\"password\":\"correct horse battery\"}"
@@ -200,6 +214,46 @@ documents() {
     expect 'a deleted document is gone' 404
 }
 
+# caught ADDRESS SUBJECT: waits until a mail with this subject to this address was caught.
+caught() {
+    local _
+    for _ in $(seq 40); do
+        as_service GET "/email/v1/inbox.json?to=$1"
+        [[ $status == 200 ]] && grep -qF "\"subject\":\"$2\"" "$work/body" && return 0
+        sleep 0.25
+    done
+    fail "no mail '$2' to $1 was caught"
+}
+
+mail() {
+    local address="smoke-mail-$RANDOM$RANDOM@example.com" message
+    local body="{\"to\":\"$address\",\"subject\":\"Smoke\",\"html\":\"<p>Hello</p>\"}"
+    with_key POST /email/v1/send "${json[@]}" "$body"
+    [[ $status == 401 || $status == 403 ]] || fail 'a stranger sends no mail'
+    with_token "$ada" POST /email/v1/send "${json[@]}" "$body"
+    expect 'ada sends no mail to others either' 403 sending_disabled
+    with_token "$ada" GET /email/v1/inbox.json
+    [[ $status == 403 || $status == 404 ]] || fail 'nor does she read what others get'
+    as_service POST /email/v1/templates/auth-recovery/preview "${json[@]}" \
+        '{"locale":"de","variables":{"SiteURL":"s","ConfirmationURL":"c","Email":"e","Token":"123456"}}'
+    expect 'the mails of auth can be looked at' 200 123456 Passwort
+    as_service GET /email/v1/inbox.json
+    if [[ $status == 404 ]]; then
+        echo 'mail is sent for real here, so none is'
+        return
+    fi
+    as_service POST /email/v1/send "${json[@]}" "$body"
+    expect 'the service key sends a mail' 202 '"success":true'
+    message=$(field id)
+    caught "$address" Smoke
+    as_service GET "/email/v1/messages/$message"
+    expect 'which arrives' 200 '"status":"sent"'
+    with_key POST /auth/v1/recover "${json[@]}" "{\"email\":\"$ada_address\"}"
+    expect 'ada lost her password' 200
+    caught "$ada_address" 'Reset your password'
+    expect 'and is sent a link' 200 '/auth/v1/verify?token='
+}
+
 farewell() {
     with_token "$ada" POST /auth/v1/logout
     expect 'ada signs out' 204
@@ -211,5 +265,6 @@ the_door
 accounts
 rows
 documents
+mail
 farewell
 printf '%d checks passed against %s\n' "$checks" "$url"

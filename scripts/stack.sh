@@ -1,8 +1,8 @@
 # Starts a stack on private data and a free port, for scripts. To be sourced; ends with the script.
 #
-# start_stack FERROBASE NAME sets and exports STACK_PID, FERROBASE_URL, FERROBASE_ANON_KEY,
-# FERROBASE_SERVICE_ROLE_KEY, FERROBASE_JWT_SECRET, SQL_REST_URL, PGHOST, PGPORT, PGUSER,
-# PGPASSWORD and PGDATABASE.
+# start_stack FERROBASE NAME sets and exports STACK_PID, FERROBASE_URL, FERROBASE_INBOX_URL (the mails
+# that were caught, as JSON), FERROBASE_ANON_KEY, FERROBASE_SERVICE_ROLE_KEY, FERROBASE_JWT_SECRET,
+# SQL_REST_URL, PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE.
 
 stop_stack() {
     if [[ -n ${STACK_PID:-} ]]; then
@@ -39,11 +39,12 @@ start_stack() {
     address() { sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" "$STACK_HOME/data/stack.json"; }
     FERROBASE_URL=$(address gateway)
     SQL_REST_URL=$(address sql-rest)
+    FERROBASE_INBOX_URL=$(address email)/inbox.json
     FERROBASE_ANON_KEY=$(secret ANON_KEY)
     FERROBASE_SERVICE_ROLE_KEY=$(secret SERVICE_ROLE_KEY)
     FERROBASE_JWT_SECRET=$(secret JWT_SECRET)
     PGHOST=127.0.0.1 PGPORT=$(address postgres_port) PGUSER=postgres PGDATABASE=postgres
     PGPASSWORD=$(secret POSTGRES_PASSWORD)
-    export STACK_PID FERROBASE_URL SQL_REST_URL FERROBASE_ANON_KEY FERROBASE_SERVICE_ROLE_KEY
+    export STACK_PID FERROBASE_URL FERROBASE_INBOX_URL SQL_REST_URL FERROBASE_ANON_KEY FERROBASE_SERVICE_ROLE_KEY
     export FERROBASE_JWT_SECRET PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE
 }

@@ -12,6 +12,8 @@ const variable = (name) => {
 export const url = variable('FERROBASE_URL');
 export const anonKey = variable('FERROBASE_ANON_KEY');
 export const serviceKey = variable('FERROBASE_SERVICE_ROLE_KEY');
+// The mails that were caught.
+export const inboxUrl = variable('FERROBASE_INBOX_URL');
 
 // Every user has a client of their own, as in a browser of their own.
 export const client = (key = anonKey) =>
@@ -36,3 +38,18 @@ export const newUser = async (name) => {
   const { user, session } = ok(await supabase.auth.signUp({ email, password }));
   return { supabase, email, user, session };
 };
+
+// The newest mail to an address, as soon as it is there.
+export const mailTo = async (email) => {
+  const deadline = Date.now() + 30_000;
+  while (Date.now() < deadline) {
+    const response = await fetch(`${inboxUrl}?to=${encodeURIComponent(email)}`);
+    const { data } = await response.json();
+    if (data.length > 0) return data[0];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`no mail to ${email}`);
+};
+
+// The code in a mail.
+export const codeIn = (mail) => mail.text.match(/\b\d{6}\b/)[0];

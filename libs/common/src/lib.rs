@@ -17,7 +17,7 @@ pub mod health;
 pub mod identity;
 pub mod lifecycle;
 mod observe;
-mod operations;
+pub mod operations;
 pub mod postgres;
 pub mod probe;
 pub mod redis;

@@ -14,12 +14,17 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, Method, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header::CONTENT_TYPE};
 
 use crate::{extract::Json, health::Health, lifecycle::Lifecycle, telemetry};
 
 /// Set by the gateway to the prefix it removed from the path.
-pub(crate) const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// Whether a request came from inside the installation, and not through the gateway.
+pub fn is_direct(headers: &HeaderMap) -> bool {
+    !headers.contains_key(FORWARDED_PREFIX)
+}
 
 #[derive(Clone)]
 struct Operations {
@@ -44,8 +49,7 @@ pub(crate) fn in_front_of(
 }
 
 async fn divert(State(operations): State<Operations>, request: Request, next: Next) -> Response {
-    let is_direct = !request.headers().contains_key(FORWARDED_PREFIX);
-    if is_direct && request.method() == Method::GET {
+    if is_direct(request.headers()) && request.method() == Method::GET {
         match request.uri().path() {
             "/health/live" => return live(),
             "/health/ready" => return operations.ready().await,

@@ -10,6 +10,7 @@ use crate::{
     config,
     error::{Error, Result},
     mails::Mail,
+    user::Members,
 };
 
 /// Longest wait for the email service.
@@ -44,7 +45,7 @@ impl Mailer {
     }
 
     /// Hands a mail over. It is on its way once this succeeds.
-    pub async fn send(&self, mail: &Mail) -> Result<()> {
+    async fn send(&self, mail: &Mail) -> Result<()> {
         let Some(service) = &self.service else {
             tracing::debug!(
                 template = mail.purpose.template(),
@@ -67,9 +68,9 @@ impl Mailer {
     }
 
     /// Hands over what there is, one after the other.
-    pub async fn send_all(&self, mails: impl IntoIterator<Item = Mail>) -> Result<()> {
+    pub async fn send_all(&self, mails: &[Mail]) -> Result<()> {
         for mail in mails {
-            self.send(&mail).await?;
+            self.send(mail).await?;
         }
         Ok(())
     }
@@ -98,10 +99,53 @@ impl Mailer {
                 json!(format!("auth-{template}-{}", mail.hash)),
             ),
         ]);
+        if let Some(locale) = locale(&mail.data) {
+            message.insert("locale".to_owned(), json!(locale));
+        }
         let subject = self.subjects.iter().find(|(name, _)| *name == template);
         if let Some((_, subject)) = subject {
             message.insert("subject".to_owned(), json!(subject));
         }
         Value::Object(message)
+    }
+}
+
+/// The language a user asks for: the claim `locale` of `OpenID` Connect, if it is a language tag.
+fn locale(data: &Members) -> Option<&str> {
+    const MAX_BYTES: usize = 35;
+    let tag = data.get("locale")?.as_str()?;
+    let mut subtags = tag.split(['-', '_']);
+    let language = subtags.next()?;
+    let is_language = (2..=3).contains(&language.len())
+        && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_subtag = |subtag: &str| {
+        (2..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    (tag.len() <= MAX_BYTES && is_language && subtags.all(is_subtag)).then_some(tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_language_tag_is_passed_on() {
+        let locale_of = |value: Value| {
+            let data = Members::from_iter([("locale".to_owned(), value)]);
+            locale(&data).map(str::to_owned)
+        };
+        for tag in ["de", "en-GB", "zh_Hant_TW"] {
+            assert_eq!(locale_of(json!(tag)).as_deref(), Some(tag));
+        }
+        for other in [
+            json!("d"),
+            json!("Deutsch"),
+            json!("de-"),
+            json!("de\r\n"),
+            json!(7),
+        ] {
+            assert_eq!(locale_of(other), None);
+        }
+        assert_eq!(locale(&Members::new()), None);
     }
 }

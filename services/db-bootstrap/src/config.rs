@@ -81,6 +81,7 @@ mod tests {
             "DATABASE_ADMIN_URL",
             "AUTHENTICATOR_PASSWORD",
             "AUTH_DB_PASSWORD",
+            "EMAIL_DB_PASSWORD",
         ] {
             assert!(message.contains(name), "{message}");
         }

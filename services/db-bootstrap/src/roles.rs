@@ -61,6 +61,7 @@ pub(crate) const ROLES: &[Role] = &[
         ..NOBODY
     },
     service("auth_admin", "AUTH_DB_PASSWORD", "auth"),
+    service("email_admin", "EMAIL_DB_PASSWORD", "email"),
 ];
 
 /// The login of a service that owns a schema.

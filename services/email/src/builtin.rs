@@ -1,51 +1,86 @@
-//! The templates auth sends with, in English. A stored template of the same name replaces one.
+//! The templates auth sends with, in several languages. A stored template of the same name replaces
+//! one, in all languages that have no stored one of their own.
 
-use crate::render::Source;
+mod de;
+mod en;
+mod es;
+mod fr;
 
-/// Names of all built-in templates.
-pub(crate) const NAMES: [&str; 6] = [
-    "confirmation",
-    "email_change",
-    "invite",
-    "magic_link",
-    "reauthentication",
-    "recovery",
-];
+use crate::{render::Source, template::Locale};
 
-/// The built-in template called `name`.
-pub(crate) fn find(name: &str) -> Option<Source> {
-    let (subject, html) = match name {
-        "confirmation" => (
-            "Confirm your e-mail address",
-            include_str!("templates/confirmation.html"),
-        ),
-        "email_change" => (
-            "Confirm your new e-mail address",
-            include_str!("templates/email_change.html"),
-        ),
-        "invite" => (
-            "You have been invited",
-            include_str!("templates/invite.html"),
-        ),
-        "magic_link" => (
-            "Your sign-in link",
-            include_str!("templates/magic_link.html"),
-        ),
-        "reauthentication" => (
-            "{{ Token }} is your verification code",
-            include_str!("templates/reauthentication.html"),
-        ),
-        "recovery" => (
-            "Reset your password",
-            include_str!("templates/recovery.html"),
-        ),
-        _ => return None,
-    };
-    Some(Source {
-        subject: subject.to_owned(),
-        html: html.to_owned(),
-        text: None,
+/// How the names of auth's templates begin; users cannot send with them.
+pub(crate) const PREFIX: &str = "auth-";
+
+/// The words of all mails in one language.
+struct Language {
+    /// Language tag.
+    tag: &'static str,
+    mails: [Words; 6],
+}
+
+/// The words of one mail, as templates.
+struct Words {
+    /// What auth asks for.
+    name: &'static str,
+    subject: &'static str,
+    heading: &'static str,
+    /// What the link is for, and what it says; none where a code has to be typed.
+    link: Option<(&'static str, &'static str)>,
+    /// What stands before the code.
+    code: &'static str,
+    /// What to do when the mail comes as a surprise.
+    surprise: &'static str,
+}
+
+const LANGUAGES: [Language; 4] = [en::WORDS, de::WORDS, es::WORDS, fr::WORDS];
+
+/// Name and locale of all built-in templates.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    LANGUAGES.iter().flat_map(|language| {
+        let locale = language.locale();
+        language.mails.iter().map(move |mail| (mail.name, locale))
     })
+}
+
+/// The built-in template called `name` in exactly this locale.
+pub(crate) fn find(name: &str, locale: &str) -> Option<Source> {
+    let language = LANGUAGES.iter().find(|one| one.locale() == locale)?;
+    let words = language.mails.iter().find(|mail| mail.name == name)?;
+    Some(words.source(language.tag))
+}
+
+impl Language {
+    /// English is what readers get whose language is not known or not there.
+    fn locale(&self) -> &'static str {
+        if self.tag == en::WORDS.tag {
+            Locale::DEFAULT
+        } else {
+            self.tag
+        }
+    }
+}
+
+impl Words {
+    fn source(&self, tag: &str) -> Source {
+        let Self {
+            heading,
+            code,
+            surprise,
+            ..
+        } = self;
+        let link = self.link.map_or_else(String::new, |(purpose, label)| {
+            format!("<p>{purpose}</p>\n<p><a href=\"{{{{ ConfirmationURL }}}}\">{label}</a></p>\n")
+        });
+        let html = format!(
+            "<div lang=\"{tag}\">\n<h2>{heading}</h2>\n{link}\
+             <p>{code} <strong>{{{{ Token }}}}</strong></p>\n<p>{surprise}</p>\n</div>\n"
+        );
+        Source {
+            subject: self.subject.to_owned(),
+            html,
+            text: None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -64,18 +99,33 @@ mod tests {
             "Token": "123456",
             "TokenHash": "abc",
             "RedirectTo": "https://app.example/in",
+            "SendingTo": "ada@example.com",
             "Data": {},
         });
         let variables = variables.as_object().unwrap();
-        for name in NAMES {
-            let content = find(name).unwrap().render(variables).unwrap();
-            assert!(content.text.contains("123456"), "{name}: {}", content.text);
-            let has_link = content.text.contains("verify?token=t&type=signup");
+        for (name, locale) in all() {
+            let content = find(name, locale).unwrap().render(variables).unwrap();
+            let text = &content.text;
+            assert!(text.contains("123456"), "{name} {locale}: {text}");
+            let has_link = text.contains("verify?token=t&type=signup");
             assert_eq!(
                 has_link,
-                name != "reauthentication",
-                "{name}: {}",
-                content.text
+                name != "auth-reauthentication",
+                "{name} {locale}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_language_has_the_same_mails() {
+        let names = |language: &Language| language.mails.each_ref().map(|mail| mail.name);
+        for language in &LANGUAGES {
+            assert_eq!(names(language), names(&en::WORDS), "{}", language.tag);
+            assert!(
+                language
+                    .mails
+                    .iter()
+                    .all(|mail| mail.name.starts_with(PREFIX))
             );
         }
     }

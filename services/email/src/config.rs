@@ -4,6 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use common::{
     config::{Env, FromEnv},
+    identity::PublicKeys,
     postgres::PoolConfig,
 };
 use secrecy::SecretString;
@@ -19,6 +20,8 @@ use crate::{
 pub struct Config {
     pub(crate) database: PoolConfig,
     pub(crate) jwt_secret: SecretString,
+    /// Public keys that access tokens may be signed with besides.
+    pub(crate) jwt_keys: PublicKeys,
     pub(crate) service_token: SecretString,
     pub(crate) from: Mailbox,
     pub(crate) delivery: Delivery,
@@ -71,12 +74,14 @@ impl FromEnv for Config {
             env.problem("EMAIL_WORKERS must be 1 to 64");
         }
         let retention_days: u32 = env.parse("EMAIL_RETENTION_DAYS", 30);
+        let delivery = delivery(env);
         Self {
             database: PoolConfig::from_env(env, "EMAIL_DATABASE_URL"),
             jwt_secret: env.secret("JWT_SECRET"),
+            jwt_keys: PublicKeys::from_env(env),
             service_token: env.secret("EMAIL_SERVICE_TOKEN"),
-            from: from(env),
-            delivery: delivery(env),
+            from: from(env, &delivery),
+            delivery,
             policy: policy(env),
             quota: Quota {
                 per_hour: env.parse("EMAIL_USER_HOURLY_LIMIT", 20),
@@ -94,31 +99,39 @@ impl FromEnv for Config {
     }
 }
 
-/// Everything comes from this mailbox.
-fn from(env: &mut Env) -> Mailbox {
+/// Everything comes from this mailbox: `EMAIL_FROM`, or what `GoTrue`'s variables say. Mail that
+/// nobody gets needs none.
+fn from(env: &mut Env, delivery: &Delivery) -> Mailbox {
     const NAME: &str = "EMAIL_FROM";
-    let text = env.required(NAME);
-    Mailbox::from_str(&text).unwrap_or_else(|error| {
-        if !text.is_empty() {
-            env.problem(format!("{NAME} is not usable: {error}"));
+    let gotrue_name = env.text("GOTRUE_SMTP_SENDER_NAME", "").replace('"', "");
+    let gotrue =
+        env.optional("GOTRUE_SMTP_ADMIN_EMAIL")
+            .map(|address| match gotrue_name.as_str() {
+                "" => address,
+                name => format!("\"{name}\" <{address}>"),
+            });
+    let Some(text) = env.optional(NAME).or(gotrue) else {
+        if matches!(delivery, Delivery::Smtp(_)) {
+            env.problem(format!("{NAME} is not set"));
         }
+        return Mailbox::placeholder();
+    };
+    Mailbox::from_str(&text).unwrap_or_else(|error| {
+        env.problem(format!("{NAME} is not usable: {error}"));
         Mailbox::placeholder()
     })
 }
 
-/// Exactly one of a mail server and the development inbox.
+/// A mail server, or where none is given and that is wanted, the development inbox.
 fn delivery(env: &mut Env) -> Delivery {
     let smtp = SmtpConfig::from_env(env);
-    let inbox = env.flag("EMAIL_DEV_INBOX", false);
-    match (smtp, inbox) {
-        (Some(smtp), false) => return Delivery::Smtp(smtp),
-        (Some(_), true) => env.problem("EMAIL_SMTP_URL and EMAIL_DEV_INBOX are both set; keep one"),
-        (None, true) => {}
-        (None, false) => env.problem(
+    let catches = env.flag("EMAIL_DEV_INBOX", false);
+    if smtp.is_none() && !catches {
+        env.problem(
             "EMAIL_SMTP_URL is not set; for development, EMAIL_DEV_INBOX=true catches all mail instead",
-        ),
+        );
     }
-    Delivery::Inbox
+    smtp.map_or(Delivery::Inbox, Delivery::Smtp)
 }
 
 fn policy(env: &mut Env) -> UserPolicy {
@@ -170,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_must_go_somewhere_and_to_one_place() {
+    fn mail_must_go_somewhere_and_rather_to_a_server_than_to_the_inbox() {
         assert!(problems(&[]).contains("EMAIL_SMTP_URL is not set"));
         assert_eq!(problems(&[("EMAIL_DEV_INBOX", "true")]), "");
         assert_eq!(
@@ -181,7 +194,9 @@ mod tests {
             ("EMAIL_SMTP_URL", "smtp://mail.example:587"),
             ("EMAIL_DEV_INBOX", "true"),
         ];
-        assert!(problems(&both).contains("both set"));
+        let mut env = Env::from_pairs(COMPLETE.iter().chain(&both).copied());
+        let config = load::<Config>(&mut env).unwrap();
+        assert!(matches!(config.delivery, Delivery::Smtp(_)));
     }
 
     #[test]
@@ -191,11 +206,30 @@ mod tests {
             "EMAIL_DATABASE_URL",
             "JWT_SECRET",
             "EMAIL_SERVICE_TOKEN",
-            "EMAIL_FROM",
             "EMAIL_SMTP_URL",
         ] {
             assert!(message.contains(name), "{name}: {message}");
         }
+    }
+
+    #[test]
+    fn mail_that_is_sent_has_a_sender() {
+        let from = |more: &[(&str, &str)]| {
+            let mut env = Env::from_pairs(COMPLETE.iter().chain(more).copied());
+            load::<Config>(&mut env).map(|config| config.from.to_string())
+        };
+        let server = ("EMAIL_SMTP_URL", "smtp://mail.example:587");
+        let unset = ("EMAIL_FROM", "");
+        let problem = from(&[server, unset]).unwrap_err().to_string();
+        assert!(problem.contains("EMAIL_FROM is not set"), "{problem}");
+        assert!(from(&[("EMAIL_DEV_INBOX", "true"), unset]).is_ok());
+        let gotrue = [
+            server,
+            unset,
+            ("GOTRUE_SMTP_ADMIN_EMAIL", "hello@example.com"),
+            ("GOTRUE_SMTP_SENDER_NAME", "Acme, Inc."),
+        ];
+        assert_eq!(from(&gotrue).unwrap(), "\"Acme, Inc.\" <hello@example.com>");
     }
 
     #[test]

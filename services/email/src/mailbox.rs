@@ -41,7 +41,7 @@ impl Mailbox {
         &self.0.email
     }
 
-    /// Stands in while a configuration is found wanting.
+    /// Stands in while a configuration is found wanting, and for mail that nobody gets.
     pub(crate) fn placeholder() -> Self {
         let address = Address::new_dangerous("nobody", "localhost");
         Self(address.into())

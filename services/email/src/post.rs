@@ -87,10 +87,14 @@ impl Post {
         name: &TemplateName,
         locale: &Locale,
     ) -> Result<Source, Error> {
-        let stored = self.store.template(name, &locale.fallbacks()).await?;
+        let wanted = locale.fallbacks();
+        let stored = self.store.template(name, &wanted).await?;
         stored
             .map(Template::into_source)
-            .or_else(|| builtin::find(name.as_str()))
+            .or_else(|| {
+                let mut tags = wanted.iter();
+                tags.find_map(|tag| builtin::find(name.as_str(), tag))
+            })
             .ok_or(Error::TemplateNotFound)
     }
 
@@ -99,11 +103,14 @@ impl Post {
             Origin::Given(content) => Ok(content),
             Origin::Template(name, locale) => {
                 // In a user's hands the mails that auth sends would be bait.
-                let is_reserved = builtin::NAMES.contains(&name.as_str());
+                let is_reserved = name.as_str().starts_with(builtin::PREFIX);
                 if is_reserved && sender.user_id().is_some() {
                     return Err(Error::TemplateNotAllowed);
                 }
-                let source = self.template(&name, &locale).await?;
+                let mut source = self.template(&name, &locale).await?;
+                if let Some(subject) = &request.subject {
+                    source.subject.clone_from(subject);
+                }
                 Ok(source.render(&request.variables)?)
             }
         }

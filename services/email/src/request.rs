@@ -18,6 +18,7 @@ const MAX_KEY_BYTES: usize = 255;
 /// A mail to be sent.
 ///
 /// Its content is either a `template` with `variables`, or a `subject` with `html`, `text` or both.
+/// A `subject` beside a `template` stands in for the template's own, and is a template itself.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SendMail {
@@ -81,7 +82,7 @@ pub(crate) enum Origin {
 /// Why a request is not a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidRequest {
-    #[error("give either a template, or a subject with html or text")]
+    #[error("give either a template without html and text, or a subject with html or text")]
     Content,
     #[error("variables and locale belong to a template")]
     Variables,
@@ -91,7 +92,7 @@ impl SendMail {
     /// Where its content comes from.
     pub(crate) fn origin(&self) -> Result<Origin, InvalidRequest> {
         match (&self.template, &self.subject, &self.html, &self.text) {
-            (Some(name), None, None, None) => {
+            (Some(name), _, None, None) => {
                 let locale = self.locale.clone().unwrap_or_default();
                 Ok(Origin::Template(name.clone(), locale))
             }
@@ -187,10 +188,12 @@ mod tests {
 
     #[test]
     fn content_comes_from_one_place() {
-        assert!(matches!(
-            origin(json!({"template": "invite"})),
-            Ok(Origin::Template(..))
-        ));
+        for template in [
+            json!({"template": "invite"}),
+            json!({"template": "invite", "subject": "s"}),
+        ] {
+            assert!(matches!(origin(template), Ok(Origin::Template(..))));
+        }
         assert!(matches!(
             origin(json!({"subject": "s", "text": "t"})),
             Ok(Origin::Given(_))
@@ -199,7 +202,8 @@ mod tests {
             json!({}),
             json!({"subject": "s"}),
             json!({"text": "t"}),
-            json!({"template": "invite", "subject": "s"}),
+            json!({"template": "invite", "text": "t"}),
+            json!({"template": "invite", "subject": "s", "html": "h"}),
         ] {
             assert_eq!(
                 origin(refused.clone()).unwrap_err(),

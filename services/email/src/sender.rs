@@ -6,6 +6,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use common::{
     error::ApiError,
     identity::{Caller, Role, TokenError, Verifier},
+    operations::is_direct,
     token::{InternalCall, SERVICE_TOKEN, ServiceToken},
 };
 use http::request::Parts;
@@ -30,6 +31,12 @@ pub(crate) enum Sender {
 /// Extractor: the operator's own servers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operator;
+
+/// Extractor: whoever may look into the development inbox. That is who reaches this service
+/// directly; the gateway lets in everybody who knows the public key, so of its requests only those
+/// of the operator's own servers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Onlooker;
 
 /// To whom users may send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +166,22 @@ where
             Sender::Service => Ok(Self),
             Sender::User { .. } => Err(TokenError::ServiceRoleRequired.into()),
         }
+    }
+}
+
+impl<S> FromRequestParts<S> for Onlooker
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+    ServiceToken: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if !is_direct(&parts.headers) {
+            Operator::from_request_parts(parts, state).await?;
+        }
+        Ok(Self)
     }
 }
 

@@ -20,6 +20,12 @@ use crate::{
 /// Attempts by `outcome`, counted for each recipient.
 const ATTEMPTS: &str = "email_attempts_total";
 
+/// Messages that are not sent, by `status`. Every replica tells the same number.
+const UNSENT: &str = "email_unsent_messages";
+
+/// Polls between two counts of the outbox.
+const POLLS_PER_COUNT: u32 = 10;
+
 /// Longest pause between two attempts at a message.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
@@ -66,6 +72,11 @@ impl Outbox {
         lifecycle.spawn_until_stop("outbox retention", async move {
             outbox.opened().await;
             outbox.forget().await;
+        });
+        let outbox = self.clone();
+        lifecycle.spawn_until_stop("outbox count", async move {
+            outbox.opened().await;
+            outbox.count().await;
         });
     }
 
@@ -187,6 +198,20 @@ impl Outbox {
                 Err(error) => tracing::debug!(%error, "the outbox cannot be looked after"),
             }
             tokio::time::sleep(self.config.poll).await;
+        }
+    }
+
+    async fn count(&self) {
+        loop {
+            match self.store.unsent().await {
+                Ok(counts) => {
+                    for (status, count) in counts {
+                        metrics::gauge!(UNSENT, "status" => status).set(count);
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "the outbox cannot be counted"),
+            }
+            tokio::time::sleep(self.config.poll * POLLS_PER_COUNT).await;
         }
     }
 

@@ -25,13 +25,41 @@ const KEY_LIFETIME: Duration = Duration::days(10 * 365);
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
 
-/// Reads `path`, writing it first when it does not exist.
+/// Reads `path`, writing it first when it does not exist, or adding what a newer version needs.
 pub fn load_or_generate(path: &Path) -> Result<Variables> {
-    if !path.exists() {
+    if path.is_file() {
+        complete(path)?;
+    } else if !path.exists() {
         write_new(path, &generate(&Variables::new())?)?;
         eprintln!("wrote {} with fresh secrets (mode 600)", path.display());
     }
     load(path)
+}
+
+/// Adds to `path` the variables of the template that it lacks. One that is given as `NAME_FILE` is
+/// not lacking.
+fn complete(path: &Path) -> Result<()> {
+    let known = load(path)?;
+    let whole = parse(&generate(&known)?)?;
+    let is_lacking =
+        |name: &String| !known.contains_key(name) && !known.contains_key(&format!("{name}_FILE"));
+    let lacking = whole.iter().filter(|(name, _)| is_lacking(name));
+    let text: String = lacking
+        .clone()
+        .map(|(name, value)| [name, "=", value, "\n"].concat())
+        .collect();
+    if text.is_empty() {
+        return Ok(());
+    }
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    file.write_all(text.as_bytes())?;
+    for (name, _) in lacking {
+        eprintln!("added {name} to {}", path.display());
+    }
+    Ok(())
 }
 
 /// Reads `path`.
@@ -100,6 +128,19 @@ pub fn parse(text: &str) -> Result<Variables> {
         variables.insert(name.trim().to_owned(), unquote(value.trim()).to_owned());
     }
     Ok(variables)
+}
+
+/// The port that the variable `name` holds; none when it is empty or not there.
+pub fn port(variables: &Variables, name: &str) -> Result<Option<u16>> {
+    variables
+        .get(name)
+        .filter(|value| !value.is_empty())
+        .map(|value| {
+            value
+                .parse()
+                .with_context(|| format!("{name} is not a port"))
+        })
+        .transpose()
 }
 
 enum Generation<'a> {
@@ -191,6 +232,20 @@ mod tests {
             [(); 2].map(|()| parse(&generate(&Variables::new()).unwrap()).unwrap());
         assert_ne!(first["JWT_SECRET"], second["JWT_SECRET"]);
         assert_ne!(first["POSTGRES_PASSWORD"], second["POSTGRES_PASSWORD"]);
+    }
+
+    #[test]
+    fn an_older_file_gets_what_it_lacks_and_keeps_what_it_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
+        let older = "JWT_SECRET=0123456789abcdef0123456789abcdef\nPOSTGRES_PASSWORD_FILE=/p\n";
+        std::fs::write(&path, older).unwrap();
+        let completed = load_or_generate(&path).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with(older));
+        assert!(!completed.contains_key("POSTGRES_PASSWORD"));
+        let verifier = Verifier::new(&completed["JWT_SECRET"].clone().into());
+        verifier.verify(&completed["ANON_KEY"]).unwrap();
+        assert_eq!(load_or_generate(&path).unwrap(), completed);
     }
 
     #[test]

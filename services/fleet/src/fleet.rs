@@ -14,13 +14,16 @@ use common::{
 };
 use tokio::net::TcpListener;
 
-use crate::dotenv::Variables;
+use crate::dotenv::{Variables, port};
 
 /// Pause between two looks at a service that is not ready yet.
 const READY_POLL: Duration = Duration::from_millis(20);
 
 /// Longest wait for one service to end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
+
+/// Any free port.
+const ANY_PORT: u16 = 0;
 
 /// Where the gateway listens; the services behind it always take free loopback ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ struct Member {
 struct Settings {
     bootstrap: db_bootstrap::Config,
     auth: service::Settings<auth::Auth>,
+    email: service::Settings<email::Email>,
     sql_rest: service::Settings<sql_rest::SqlRest>,
     mongo_api: service::Settings<mongo_api::MongoApi>,
     gateway: service::Settings<gateway::Gateway>,
@@ -60,6 +64,7 @@ impl FromEnv for Settings {
         Self {
             bootstrap: db_bootstrap::Config::from_env(env),
             auth: service::Settings::from_env(env),
+            email: service::Settings::from_env(env),
             sql_rest: service::Settings::from_env(env),
             mongo_api: service::Settings::from_env(env),
             gateway: service::Settings::from_env(env),
@@ -80,6 +85,8 @@ pub fn check(mut variables: Variables) -> Result<(), Invalid> {
         ("DATABASE_ADMIN_URL", "postgres://127.0.0.1/postgres"),
         ("PGRST_DB_URI", "postgres://127.0.0.1/postgres"),
         ("GOTRUE_DB_DATABASE_URL", "postgres://127.0.0.1/postgres"),
+        ("EMAIL_DATABASE_URL", "postgres://127.0.0.1/postgres"),
+        ("EMAIL_URL", "http://127.0.0.1"),
         ("MONGO_URI", "mongodb://127.0.0.1"),
     ];
     variables.extend(later.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -94,12 +101,20 @@ impl Fleet {
     /// `variables` must hold the secrets and the URLs of the databases; where the services find
     /// each other is added here.
     pub async fn start(mut variables: Variables, door: Door) -> Result<Self> {
-        let auth = Slot::bind::<auth::Auth>(&mut variables).await?;
-        let sql_rest = Slot::bind::<sql_rest::SqlRest>(&mut variables).await?;
-        let mongo_api = Slot::bind::<mongo_api::MongoApi>(&mut variables).await?;
+        // The development inbox is a page to come back to.
+        let inbox_port = match door {
+            Door::Configured => {
+                port(&variables, "EMAIL_PORT")?.unwrap_or(<email::Email as Launch>::PORT)
+            }
+            Door::Random => ANY_PORT,
+        };
+        let auth = Slot::bind::<auth::Auth>(&mut variables, ANY_PORT).await?;
+        let email = Slot::bind::<email::Email>(&mut variables, inbox_port).await?;
+        let sql_rest = Slot::bind::<sql_rest::SqlRest>(&mut variables, ANY_PORT).await?;
+        let mongo_api = Slot::bind::<mongo_api::MongoApi>(&mut variables, ANY_PORT).await?;
         let gateway = match door {
             Door::Configured => Slot::default(),
-            Door::Random => Slot::bind::<gateway::Gateway>(&mut variables).await?,
+            Door::Random => Slot::bind::<gateway::Gateway>(&mut variables, ANY_PORT).await?,
         };
         let settings = config::load::<Settings>(&mut Env::from_pairs(variables))?;
 
@@ -109,6 +124,7 @@ impl Fleet {
         Ok(Self {
             behind: vec![
                 auth.start(settings.auth).await?,
+                email.start(settings.email).await?,
                 sql_rest.start(settings.sql_rest).await?,
                 mongo_api.start(settings.mongo_api).await?,
             ],
@@ -182,9 +198,15 @@ impl Member {
 struct Slot(Option<TcpListener>);
 
 impl Slot {
-    /// Takes a free port for `S` and tells the others by `<NAME>_URL`.
-    async fn bind<S: Launch>(variables: &mut Variables) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// Takes the `wished` loopback port for `S`, or any while another program has it, and tells
+    /// the others by `<NAME>_URL`.
+    async fn bind<S: Launch>(variables: &mut Variables, wished: u16) -> Result<Self> {
+        let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, wished)).await {
+            Err(_) if wished != ANY_PORT => {
+                TcpListener::bind((Ipv4Addr::LOCALHOST, ANY_PORT)).await
+            }
+            result => result,
+        }?;
         let name = format!("{}_URL", S::NAME.to_ascii_uppercase().replace('-', "_"));
         variables.insert(name, format!("http://{}", listener.local_addr()?));
         Ok(Self(Some(listener)))

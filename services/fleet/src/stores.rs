@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use testkit::servers::{Mongo, Postgres, mongo, postgres};
 use url::Url;
 
-use crate::dotenv::Variables;
+use crate::dotenv::{Variables, port};
 
 /// Database that the stack lives in.
 const DATABASE: &str = "postgres";
@@ -52,9 +52,10 @@ impl Stores {
 
 /// Derives each service's connection URL from the superuser's and the roles' passwords.
 pub fn postgres_variables(variables: &mut Variables, admin_url: &str) -> Result<()> {
-    const LOGINS: [(&str, &str, &str); 2] = [
+    const LOGINS: [(&str, &str, &str); 3] = [
         ("PGRST_DB_URI", "authenticator", "AUTHENTICATOR_PASSWORD"),
         ("GOTRUE_DB_DATABASE_URL", "auth_admin", "AUTH_DB_PASSWORD"),
+        ("EMAIL_DATABASE_URL", "email_admin", "EMAIL_DB_PASSWORD"),
     ];
     variables.insert("DATABASE_ADMIN_URL".to_owned(), admin_url.to_owned());
     for (name, role, password) in LOGINS {
@@ -69,16 +70,4 @@ pub fn postgres_variables(variables: &mut Variables, admin_url: &str) -> Result<
         variables.insert(name.to_owned(), url.to_string());
     }
     Ok(())
-}
-
-fn port(variables: &Variables, name: &str) -> Result<Option<u16>> {
-    variables
-        .get(name)
-        .filter(|value| !value.is_empty())
-        .map(|value| {
-            value
-                .parse()
-                .with_context(|| format!("{name} is not a port"))
-        })
-        .transpose()
 }

@@ -21,12 +21,18 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What differs from production when developing on one machine.
-const DEVELOPMENT: [(&str, &str); 4] = [
+const DEVELOPMENT: [(&str, &str); 6] = [
     ("LOG_FORMAT", "pretty"),
     ("LOG_LEVEL", "warn"),
+    ("GATEWAY_CORS_ORIGINS", "*"),
     ("GATEWAY_RATE_LIMIT_SCALE", "100"),
     ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
+    // Only where there is no mail server.
+    ("EMAIL_DEV_INBOX", "true"),
 ];
+
+/// Variables that name a mail server.
+const SERVERS_OF_MAIL: [&str; 3] = ["EMAIL_SMTP_URL", "EMAIL_SMTP_URL_FILE", "GOTRUE_SMTP_HOST"];
 
 /// Runs the stack until a signal comes.
 pub(crate) async fn run(place: &Place) -> Result<()> {
@@ -44,6 +50,9 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
         .get("SERVICE_ROLE_KEY")
         .cloned()
         .unwrap_or_default();
+    let sends_mail = SERVERS_OF_MAIL
+        .iter()
+        .any(|name| variables.get(*name).is_some_and(|value| !value.is_empty()));
     let fleet = Fleet::start(variables, Door::Configured).await?;
     fleet.ready(PATIENCE).await?;
 
@@ -54,7 +63,18 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
     };
     state.write(&place.data)?;
     println!("ready in {:.1} s\n", started.elapsed().as_secs_f64());
-    welcome(&fleet.url(), &anon_key, &service_key, state.postgres_port);
+    let mail = if sends_mail {
+        "sent for real".to_owned()
+    } else {
+        format!("caught, read it at {}/inbox", state.services["email"])
+    };
+    welcome(
+        &fleet.url(),
+        &anon_key,
+        &service_key,
+        state.postgres_port,
+        &mail,
+    );
 
     lifecycle::stop_requested(&Lifecycle::default()).await?;
     println!("stopping …");
@@ -74,7 +94,7 @@ fn variables(place: &Place) -> Result<Variables> {
         .collect())
 }
 
-fn welcome(url: &str, anon_key: &str, service_key: &str, postgres_port: u16) {
+fn welcome(url: &str, anon_key: &str, service_key: &str, postgres_port: u16, mail: &str) {
     println!(
         r#"gateway      {url}
 anon key     {anon_key}
@@ -82,6 +102,7 @@ service key  {service_key}
              (bypasses row-level security: servers only)
 PostgreSQL   postgres://postgres@127.0.0.1:{postgres_port}/postgres
              (password: POSTGRES_PASSWORD in .env)
+mail         {mail}
 
 Try it: sign up, write a post, read it back.
 

@@ -173,6 +173,8 @@ pub struct Junction {
 /// A function that can be called.
 #[derive(Clone, Debug)]
 pub struct Function {
+    /// Its number in `pg_proc`.
+    pub oid: u32,
     /// Comment.
     pub description: Option<String>,
     /// Input parameters (IN, INOUT, VARIADIC), in order.

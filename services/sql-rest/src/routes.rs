@@ -20,11 +20,12 @@ use http::{
 use crate::{
     AppState,
     catalog::Catalog,
-    config::TransactionEnd,
+    config::{OpenApiMode, TransactionEnd},
     cors,
     error::Error,
     jwt::Identity,
     media::MediaType,
+    openapi::{self, Visible},
     payload::Payload,
     plan::{self, Access, QueryPlan, Source, write::WriteKind},
     request::{Action, ApiRequest, Incoming, prefer},
@@ -67,7 +68,7 @@ async fn handle(State(state): State<AppState>, request: Request) -> Response {
     if let Some(response) = cors::preflight(&parts.method, &parts.headers, origins) {
         return response;
     }
-    let mut timing = Timing::start();
+    let mut timing = Timing::start("jwt");
     let mut response = match serve(&state, &snapshot, &parts, body, &mut timing).await {
         Ok(response) => response,
         Err(Refusal::TooLarge) => response::too_large(),
@@ -76,7 +77,6 @@ async fn handle(State(state): State<AppState>, request: Request) -> Response {
             response::failure(&error, settings.verbosity)
         }
     };
-    timing.ended("response");
     let headers = response.headers_mut();
     if settings.server_timing {
         headers.extend(timing.header().map(|value| (SERVER_TIMING, value)));
@@ -94,13 +94,13 @@ async fn handle(State(state): State<AppState>, request: Request) -> Response {
 
 async fn serve(
     state: &AppState,
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     parts: &Parts,
     body: Body,
     timing: &mut Timing,
 ) -> Result<Response, Refusal> {
     let identity = identify(snapshot, parts)?;
-    timing.ended("jwt");
+    timing.enter("parse");
     let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
     let incoming = Incoming {
         method: &parts.method,
@@ -111,11 +111,14 @@ async fn serve(
     let request = ApiRequest::parse(&incoming, &snapshot.settings.core)?;
     match request.action {
         Action::Info => {
-            timing.ended("parse");
+            timing.enter("response");
             Ok(response::options(&plan::allow(&request, catalog)?))
         }
-        Action::Inspect { .. } => Err(Error::RootDisabled.into()),
-        Action::Read { .. }
+        Action::Inspect { .. } if snapshot.settings.openapi_mode == OpenApiMode::Disabled => {
+            Err(Error::RootDisabled.into())
+        }
+        Action::Inspect { .. }
+        | Action::Read { .. }
         | Action::Insert
         | Action::Update
         | Action::Upsert
@@ -130,7 +133,11 @@ async fn serve(
                 identity: &identity,
                 request: &request,
             };
-            Ok(exchange.query(&body, timing).await?)
+            let answered = match request.action {
+                Action::Inspect { .. } => exchange.inspect(timing).await,
+                _ => exchange.query(&body, timing).await,
+            };
+            Ok(answered?)
         }
     }
 }
@@ -158,7 +165,7 @@ async fn read_body(request: &ApiRequest, body: Body, limit: usize) -> Result<Byt
 /// A request that runs a statement, and everything known about it.
 struct Exchange<'a> {
     state: &'a AppState,
-    snapshot: &'a Snapshot,
+    snapshot: &'a Arc<Snapshot>,
     catalog: &'a Catalog,
     parts: &'a Parts,
     identity: &'a Arc<Identity>,
@@ -169,11 +176,15 @@ impl Exchange<'_> {
     async fn query(&self, body: &Bytes, timing: &mut Timing) -> Result<Response, Error> {
         let settings = &self.snapshot.settings;
         let payload = Payload::inspect(body, self.request)?;
-        timing.ended("parse");
+        timing.enter("plan");
         let plan = QueryPlan::new(self.request, payload, self.catalog, &settings.core)?;
         let statement = sql::statement(&plan);
         let estimate = sql::estimate(&plan);
-        let context = self.context(&plan);
+        let function_settings = match &plan.source {
+            Source::Call(call) => call.function.settings.as_slice(),
+            Source::Read(_) | Source::Write(_) => &[],
+        };
+        let context = self.context(plan.access, function_settings);
         let session = session::session(&context, settings, &self.snapshot.roles);
         let pre_request = settings.pre_request.as_ref().map(session::call);
         let work = Work {
@@ -183,28 +194,73 @@ impl Exchange<'_> {
             pre_request: pre_request.as_deref(),
             end: self.end(&plan),
         };
-        timing.ended("plan");
+        timing.enter("transaction");
         let check = |rows| plan.check(rows);
         let answered = transaction::run(&self.state.pool, &session, &work, check).await;
-        timing.ended("transaction");
-        let is_known = settings.anonymous_role.as_ref() != Some(&self.identity.role);
-        let answer = answered.map_err(|failure| failure.into_error(is_known))?;
+        let answer = answered.map_err(|failure| self.error(failure))?;
+        timing.enter("response");
         response::answer(self.request, &plan, answer, settings.core.max_rows)
     }
 
-    fn context<'b>(&'b self, plan: &'b QueryPlan) -> Context<'b> {
+    /// The root document. Making it takes long for a large schema, so it happens aside.
+    async fn inspect(&self, timing: &mut Timing) -> Result<Response, Error> {
+        plan::inspect(self.request)?;
+        timing.enter("plan");
+        let settings = &self.snapshot.settings;
+        let statement = Visible::statement(&self.request.schema);
+        let context = self.context(Access::ReadOnly, &[]);
+        let session = session::session(&context, settings, &self.snapshot.roles);
+        let pre_request = settings.pre_request.as_ref().map(session::call);
+        let work = Work {
+            statement: &statement,
+            is_write: false,
+            estimate: None,
+            pre_request: pre_request.as_deref(),
+            end: End::Commit,
+        };
+        timing.enter("transaction");
+        let answered = transaction::run(&self.state.pool, &session, &work, |_| Ok(())).await;
+        let answer = answered.map_err(|failure| self.error(failure))?;
+        timing.enter("response");
+        let address = openapi::Address::new(settings.proxy_uri.as_ref(), &self.parts.headers);
+        let snapshot = Arc::clone(self.snapshot);
+        let schema = self.request.schema.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let catalog = snapshot.catalog.as_deref()?;
+            let scope = openapi::Scope {
+                catalog,
+                settings: &snapshot.settings,
+                schema: &schema,
+                visible: &Visible::read(&answer.body),
+                address: &address,
+            };
+            openapi::document(&scope).ok()
+        });
+        let document = written.await.ok().flatten();
+        let document = document.ok_or_else(|| Error::Internal("no root document".to_owned()))?;
+        Ok(response::document(self.request, document))
+    }
+
+    /// Missing rights mean one thing to the anonymous and another to others.
+    fn error(&self, failure: transaction::Failure) -> Error {
+        let anonymous = self.snapshot.settings.anonymous_role.as_ref();
+        failure.into_error(anonymous != Some(&self.identity.role))
+    }
+
+    fn context<'b>(
+        &'b self,
+        access: Access,
+        function_settings: &'b [(String, String)],
+    ) -> Context<'b> {
         Context {
             identity: self.identity,
             method: &self.parts.method,
             path: self.parts.uri.path(),
             headers: &self.parts.headers,
             schema: &self.request.schema,
-            access: plan.access,
+            access,
             timezone: self.request.preferences.timezone.as_deref(),
-            function_settings: match &plan.source {
-                Source::Call(call) => &call.function.settings,
-                Source::Read(_) | Source::Write(_) => &[],
-            },
+            function_settings,
         }
     }
 

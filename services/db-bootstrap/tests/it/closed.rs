@@ -4,8 +4,8 @@ use testkit::postgres::connect;
 use uuid::Uuid;
 
 use crate::support::{
-    AUTH_PASSWORD, AUTHENTICATOR_PASSWORD, Caller, ask, assert_refused, bootstrapped, config_with,
-    superuser,
+    AUTH_PASSWORD, AUTHENTICATOR_PASSWORD, Caller, EMAIL_PASSWORD, ask, assert_refused,
+    bootstrapped, config_with, superuser,
 };
 
 /// Every way to make a table.
@@ -145,36 +145,47 @@ async fn authenticator_sees_nothing_before_it_becomes_somebody() {
 }
 
 #[tokio::test]
-async fn auth_admin_rules_its_schema_and_nothing_else() {
+async fn the_login_of_a_service_rules_its_schema_and_nothing_else() {
     let database = bootstrapped().await;
-    let url = database.url_for("auth_admin", AUTH_PASSWORD).await;
-    let client = connect(&url).await.unwrap();
-    client
-        .batch_execute("create table auth.users (id uuid primary key); drop table auth.users")
-        .await
-        .unwrap();
-    for sql in [
-        "select * from public.posts",
-        "select * from ferrobase.scripts",
-        "create table public.things (id int)",
-        "create schema mine",
-        "set role anon",
+    for (role, password, schema) in [
+        ("auth_admin", AUTH_PASSWORD, "auth"),
+        ("email_admin", EMAIL_PASSWORD, "email"),
     ] {
-        assert_refused(client.query(sql, &[]).await);
+        let client = connect(&database.url_for(role, password).await)
+            .await
+            .unwrap();
+        let own = format!("create table {schema}.own (id int); drop table {schema}.own");
+        client.batch_execute(&own).await.unwrap();
+        let other = if schema == "auth" { "email" } else { "auth" };
+        for sql in [
+            "select * from public.posts",
+            "select * from ferrobase.scripts",
+            "create table public.things (id int)",
+            &format!("create table {other}.things (id int)"),
+            "create schema mine",
+            "set role anon",
+        ] {
+            assert_refused(client.query(sql, &[]).await);
+        }
     }
 }
 
 #[tokio::test]
-async fn tables_of_auth_are_hidden_from_the_api() {
+async fn tables_of_the_services_are_hidden_from_the_api() {
     let database = bootstrapped().await;
-    let url = database.url_for("auth_admin", AUTH_PASSWORD).await;
-    let owner = connect(&url).await.unwrap();
-    owner
-        .batch_execute("create table auth.secrets as select 1 as id")
-        .await
-        .unwrap();
-    let client = &mut database.connect().await;
-    for caller in [Caller::Anon, Caller::User(Uuid::new_v4()), Caller::Service] {
-        assert_refused(ask(client, caller, "select * from auth.secrets").await);
+    for (role, password, schema) in [
+        ("auth_admin", AUTH_PASSWORD, "auth"),
+        ("email_admin", EMAIL_PASSWORD, "email"),
+    ] {
+        let owner = connect(&database.url_for(role, password).await)
+            .await
+            .unwrap();
+        let create = format!("create table {schema}.secrets as select 1 as id");
+        owner.batch_execute(&create).await.unwrap();
+        let client = &mut database.connect().await;
+        for caller in [Caller::Anon, Caller::User(Uuid::new_v4()), Caller::Service] {
+            let read = format!("select * from {schema}.secrets");
+            assert_refused(ask(client, caller, &read).await);
+        }
     }
 }

@@ -7,7 +7,7 @@ use testkit::{
     servers::{Postgres, postgres::Options},
 };
 
-use crate::support::{AUTH_PASSWORD, AUTHENTICATOR_PASSWORD, config, config_with};
+use crate::support::{AUTH_PASSWORD, AUTHENTICATOR_PASSWORD, EMAIL_PASSWORD, config, config_with};
 
 const NEW_PASSWORD: &str = "authenticator-password-2";
 
@@ -37,6 +37,7 @@ async fn login_roles_have_the_configured_passwords() {
     for (role, password) in [
         ("authenticator", AUTHENTICATOR_PASSWORD),
         ("auth_admin", AUTH_PASSWORD),
+        ("email_admin", EMAIL_PASSWORD),
     ] {
         let url = server.url_for(role, password, "postgres");
         connect(&url).await.unwrap();
@@ -69,7 +70,12 @@ async fn no_password_reaches_the_log_of_the_server() {
     db_bootstrap::run(&changed).await.unwrap();
     let log = server.log().unwrap();
     assert!(log.contains("create role authenticator"), "{log}");
-    for password in [AUTHENTICATOR_PASSWORD, AUTH_PASSWORD, NEW_PASSWORD] {
+    for password in [
+        AUTHENTICATOR_PASSWORD,
+        AUTH_PASSWORD,
+        EMAIL_PASSWORD,
+        NEW_PASSWORD,
+    ] {
         assert!(!log.contains(password));
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 pub(crate) const AUTHENTICATOR_PASSWORD: &str = "authenticator-password-1";
 pub(crate) const AUTH_PASSWORD: &str = "auth-admin-password-1";
+pub(crate) const EMAIL_PASSWORD: &str = "email-admin-password-1";
 
 /// Who asks.
 #[derive(Clone, Copy)]
@@ -28,6 +29,7 @@ pub(crate) fn config_with(url: &str, more: &[(&str, &str)]) -> Config {
         ("DATABASE_ADMIN_URL", url),
         ("AUTHENTICATOR_PASSWORD", AUTHENTICATOR_PASSWORD),
         ("AUTH_DB_PASSWORD", AUTH_PASSWORD),
+        ("EMAIL_DB_PASSWORD", EMAIL_PASSWORD),
     ];
     let all = variables.iter().chain(more).copied();
     load(&mut Env::from_pairs(all)).unwrap()

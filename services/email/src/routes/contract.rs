@@ -23,7 +23,7 @@ use utoipa::{
     tags(
         (name = "messages", description = "Mails"),
         (name = "templates", description = "What mails are made from; for the operator's servers"),
-        (name = "inbox", description = "Mails that were caught; only with EMAIL_DEV_INBOX=true"),
+        (name = "inbox", description = "Mails that were caught; only with EMAIL_DEV_INBOX=true, and through the gateway only for the service role"),
     ),
     components(schemas(FailureEnvelope))
 )]

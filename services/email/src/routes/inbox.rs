@@ -15,10 +15,11 @@ use minijinja::{Environment, context, value::Serde};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::params::InboxQuery;
+use super::{contract::Failures, params::InboxQuery};
 use crate::{
     AppState, Error,
     inbox::{CaughtMail, Inbox},
+    sender::Onlooker,
 };
 
 /// Nothing comes from elsewhere, and what a mail brings along is not run.
@@ -45,10 +46,14 @@ pub(crate) struct Cleared {
     path = "/inbox",
     tag = "inbox",
     params(InboxQuery),
-    responses((status = 200, description = "A page to look at", body = String, content_type = "text/html"))
+    responses(
+        (status = 200, description = "A page to look at", body = String, content_type = "text/html"),
+        Failures,
+    )
 )]
 pub(crate) async fn page(
     State(state): State<AppState>,
+    _: Onlooker,
     Query(query): Query<InboxQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     let mails = mails(state.inbox.as_ref(), &query)?;
@@ -66,10 +71,14 @@ pub(crate) async fn page(
     path = "/inbox.json",
     tag = "inbox",
     params(InboxQuery),
-    responses((status = 200, description = "The mails", body = SuccessEnvelope<Vec<CaughtMail>>))
+    responses(
+        (status = 200, description = "The mails", body = SuccessEnvelope<Vec<CaughtMail>>),
+        Failures,
+    )
 )]
 pub(crate) async fn list(
     State(state): State<AppState>,
+    _: Onlooker,
     Query(query): Query<InboxQuery>,
 ) -> Result<Success<Vec<CaughtMail>>, ApiError> {
     Ok(Success::ok(mails(state.inbox.as_ref(), &query)?))
@@ -80,9 +89,12 @@ pub(crate) async fn list(
     delete,
     path = "/inbox",
     tag = "inbox",
-    responses((status = 200, description = "Thrown away", body = SuccessEnvelope<Cleared>))
+    responses(
+        (status = 200, description = "Thrown away", body = SuccessEnvelope<Cleared>),
+        Failures,
+    )
 )]
-pub(crate) async fn clear(State(state): State<AppState>) -> Success<Cleared> {
+pub(crate) async fn clear(State(state): State<AppState>, _: Onlooker) -> Success<Cleared> {
     if let Some(inbox) = &state.inbox {
         inbox.clear();
     }

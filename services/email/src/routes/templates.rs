@@ -20,7 +20,7 @@ use crate::{
     request::Preview,
     sender::Operator,
     store::{Template, TemplateSummary},
-    template::{Locale, TemplateName},
+    template::TemplateName,
 };
 
 /// Largest parts of a template together, in bytes.
@@ -53,10 +53,8 @@ pub(crate) async fn list(
 ) -> Result<Success<Vec<TemplateSummary>>, ApiError> {
     let page = Page::new(query.limit, query.offset);
     let (limit, offset) = (page.limit.into(), page.offset.into());
-    let (templates, total) = state
-        .store
-        .templates(&builtin::NAMES, limit, offset)
-        .await?;
+    let built_in = builtin::all().unzip();
+    let (templates, total) = state.store.templates(&built_in, limit, offset).await?;
     Ok(Success::page(templates, page.pagination(total)))
 }
 
@@ -82,11 +80,8 @@ pub(crate) async fn get(
     if let Some(template) = state.store.template(&name, &exactly).await? {
         return Ok(Success::ok(template));
     }
-    let source = Some(&locale)
-        .filter(|locale| locale.as_str() == Locale::DEFAULT)
-        .and_then(|_| builtin::find(name.as_str()))
-        .ok_or(Error::TemplateNotFound)?;
-    Ok(Success::ok(Template::built_in(name, source)))
+    let source = builtin::find(name.as_str(), locale.as_str()).ok_or(Error::TemplateNotFound)?;
+    Ok(Success::ok(Template::built_in(name, locale, source)))
 }
 
 /// Stores a template in one language. One that is called like a built-in one takes its place.

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, path::PathBuf};
 
 use common::config::Env;
 use lettre::transport::smtp::authentication::Credentials;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 /// A mail server.
@@ -32,9 +32,11 @@ pub(crate) enum Security {
 }
 
 impl SmtpConfig {
-    /// Reads the server from `EMAIL_SMTP_URL`; none when that is not set.
+    /// Reads the server from `EMAIL_SMTP_URL`, or from the variables that `GoTrue` has for it; none
+    /// when neither is set.
     pub(crate) fn from_env(env: &mut Env) -> Option<Self> {
-        let text = env.optional("EMAIL_SMTP_URL");
+        let gotrue = gotrue_url(env);
+        let text = env.optional("EMAIL_SMTP_URL").or(gotrue);
         let mode = env.optional("EMAIL_SMTP_TLS");
         let ca_file = env.optional("EMAIL_SMTP_CA_FILE").map(PathBuf::from);
         let hello = env.text("EMAIL_SMTP_HELLO", "[127.0.0.1]");
@@ -79,6 +81,22 @@ impl fmt::Debug for SmtpConfig {
             .field("security", &self.security)
             .finish_non_exhaustive()
     }
+}
+
+/// What `GOTRUE_SMTP_HOST` and its companions say, as a URL.
+fn gotrue_url(env: &mut Env) -> Option<String> {
+    const TLS_PORT: u16 = 465;
+    let encoded = |text: String| utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
+    let host = env.optional("GOTRUE_SMTP_HOST");
+    let port = env.parse("GOTRUE_SMTP_PORT", Security::StartTls.default_port());
+    let user = env.text("GOTRUE_SMTP_USER", "");
+    let password = env.text("GOTRUE_SMTP_PASS", "");
+    let scheme = if port == TLS_PORT { "smtps" } else { "smtp" };
+    let login = match (encoded(user), encoded(password)) {
+        (user, _) if user.is_empty() => String::new(),
+        (user, password) => format!("{user}:{password}@"),
+    };
+    Some(format!("{scheme}://{login}{}:{port}", host?))
 }
 
 fn parse(env: &mut Env, text: &str) -> Option<Url> {
@@ -138,6 +156,24 @@ mod tests {
         assert_eq!(config.credentials, Some(("a@b", "p:q").into()));
         let config = read(&[("EMAIL_SMTP_URL", "smtps://mail.example:4650")]).unwrap();
         assert_eq!((config.port, config.security), (4650, Security::Tls));
+    }
+
+    #[test]
+    fn gotrues_variables_will_do() {
+        let config = read(&[
+            ("GOTRUE_SMTP_HOST", "mail.example"),
+            ("GOTRUE_SMTP_USER", "a@b"),
+            ("GOTRUE_SMTP_PASS", "p:/q"),
+        ])
+        .unwrap();
+        assert_eq!((config.host.as_str(), config.port), ("mail.example", 587));
+        assert_eq!(config.security, Security::StartTls);
+        assert_eq!(config.credentials, Some(("a@b", "p:/q").into()));
+        let tls = [
+            ("GOTRUE_SMTP_HOST", "mail.example"),
+            ("GOTRUE_SMTP_PORT", "465"),
+        ];
+        assert_eq!(read(&tls).unwrap().security, Security::Tls);
     }
 
     #[test]

@@ -201,6 +201,15 @@ impl Store {
         Ok(expired.len())
     }
 
+    /// How many messages there are in each state but `sent`.
+    pub(crate) async fn unsent(&self) -> Result<Vec<(String, f64)>, sqlx::Error> {
+        const COUNT: &str = "
+            select state,
+                   (select count(*) from messages where status = state and status <> 'sent')::float8
+              from unnest(array['queued', 'sending', 'unconfirmed', 'dead']) as state";
+        sqlx::query_as(COUNT).fetch_all(self.pool()).await
+    }
+
     /// Forgets messages that were finished before `age`. Gives their number.
     pub(crate) async fn purge(&self, age: Duration) -> Result<u64, sqlx::Error> {
         const PURGE: &str = "

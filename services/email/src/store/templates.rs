@@ -43,8 +43,8 @@ pub(crate) struct TemplateSummary {
 
 impl Template {
     /// A template that is not stored.
-    pub(crate) fn built_in(name: TemplateName, source: Source) -> Self {
-        Self::new(name.into(), Locale::DEFAULT.to_owned(), source, None)
+    pub(crate) fn built_in(name: TemplateName, locale: Locale, source: Source) -> Self {
+        Self::new(name.into(), locale.into(), source, None)
     }
 
     /// What mails are made from.
@@ -93,11 +93,11 @@ impl Store {
         Ok(template)
     }
 
-    /// One page of the stored templates and of the `built_in` ones that none replaces, and how
-    /// many there are.
+    /// One page of the stored templates and of the `built_in` ones (names and locales) that none
+    /// replaces, and how many there are.
     pub(crate) async fn templates(
         &self,
-        built_in: &[&str],
+        built_in: &(Vec<&str>, Vec<&str>),
         limit: i64,
         offset: i64,
     ) -> Result<(Vec<TemplateSummary>, i64), Error> {
@@ -105,24 +105,25 @@ impl Store {
             with known as (
                 select name, locale, updated_at from templates
                 union all
-                select name, $1, null from unnest($2::text[]) as name
-                 where not exists (select from templates t where t.name = name.name and t.locale = $1))
+                select name, locale, null from unnest($1::text[], $2::text[]) as b (name, locale)
+                 where not exists (select from templates t
+                                    where t.name = b.name and t.locale = b.locale))
             select name, locale, updated_at from known order by name, locale limit $3 offset $4";
         const COUNT: &str = "
             select count(*) from (
                 select name, locale from templates
                 union
-                select name, $1 from unnest($2::text[]) as name) as known";
+                select * from unnest($1::text[], $2::text[])) as known";
         let page = sqlx::query_as(PAGE)
-            .bind(Locale::DEFAULT)
-            .bind(built_in)
+            .bind(&built_in.0)
+            .bind(&built_in.1)
             .bind(limit)
             .bind(offset)
             .fetch_all(self.pool())
             .await?;
         let total = sqlx::query_scalar(COUNT)
-            .bind(Locale::DEFAULT)
-            .bind(built_in)
+            .bind(&built_in.0)
+            .bind(&built_in.1)
             .fetch_one(self.pool())
             .await?;
         Ok((page, total))

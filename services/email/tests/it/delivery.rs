@@ -37,6 +37,33 @@ async fn a_server_that_is_away_gets_its_mail_later() {
 }
 
 #[tokio::test]
+async fn mail_that_waits_is_counted() {
+    let mut sink = Sink::start().await;
+    // A process of its own has metrics of its own.
+    let mailer = Mailer::spawn(&database().await, &sink, &[]).await;
+    let counted = |what: &'static str| {
+        let client = mailer.bare.clone();
+        async move {
+            let line = format!("email_unsent_messages{{status=\"{what}\"}} 1");
+            eventually(&line, Duration::from_secs(30), async || {
+                let metrics = client.get("/metrics").send().await.text();
+                metrics.contains(&line).then_some(())
+            })
+            .await;
+        }
+    };
+    sink.behave(Behaviour::Answers {
+        request: "DATA",
+        answer: "550 5.7.1 no",
+    });
+    mailer.send(&note("ada@example.com")).await;
+    counted("dead").await;
+    sink.kill().await;
+    mailer.send(&note("bob@example.com")).await;
+    counted("queued").await;
+}
+
+#[tokio::test]
 async fn a_transient_answer_is_tried_again() {
     for request in ["MAIL", "RCPT", "DATA", "."] {
         let sink = Sink::start().await;

@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 use serde_json::json;
-use testkit::smtp::Sink;
+use testkit::{jwt, smtp::Sink};
 
-use crate::support::{Mailer, mailer, mailer_with, note, refused};
+use crate::support::{JWT_SECRET, Mailer, mailer, mailer_with, note, refused, user};
 
 async fn catching() -> Mailer {
     let sink = Sink::start().await;
@@ -89,6 +89,30 @@ async fn the_page_shows_mail_and_runs_nothing_of_it() {
         !html.contains("http://") && !html.contains("https://"),
         "{html}"
     );
+}
+
+#[tokio::test]
+async fn through_the_gateway_the_inbox_is_for_the_operator_alone() {
+    let mailer = catching().await;
+    let requests = || {
+        [
+            mailer.client.get("/inbox"),
+            mailer.client.get("/inbox.json"),
+            mailer.client.delete("/inbox"),
+        ]
+        .map(|request| request.header("X-Forwarded-Prefix", "/email/v1"))
+    };
+    let anon = jwt::role(JWT_SECRET, "anon");
+    let ada = user("0190c0de-0000-7000-8000-000000000001", "ada@example.com");
+    for (token, status) in [
+        (anon, StatusCode::UNAUTHORIZED),
+        (ada, StatusCode::FORBIDDEN),
+        (jwt::role(JWT_SECRET, "service_role"), StatusCode::OK),
+    ] {
+        for request in requests() {
+            request.bearer(&token).send().await.expect(status);
+        }
+    }
 }
 
 #[tokio::test]

@@ -69,10 +69,10 @@ async fn templates_are_listed_with_the_built_in_ones() {
     let sink = Sink::start().await;
     let mailer = mailer(&sink).await;
     let body = json!({"subject": "s", "html": "h"});
-    put(&mailer, "/templates/invite/default", &body)
+    put(&mailer, "/templates/auth-invite/default", &body)
         .await
         .expect(StatusCode::CREATED);
-    put(&mailer, "/templates/invite/de", &body)
+    put(&mailer, "/templates/auth-invite/de", &body)
         .await
         .expect(StatusCode::CREATED);
     put(&mailer, "/templates/welcome/en-gb", &body)
@@ -87,26 +87,36 @@ async fn templates_are_listed_with_the_built_in_ones() {
         .unwrap()
         .iter()
         .map(|template| {
+            let kind = if template["updated_at"].is_null() {
+                "built in"
+            } else {
+                "stored"
+            };
             let (name, locale) = (&template["name"], &template["locale"]);
-            format!("{} {}", name.as_str().unwrap(), locale.as_str().unwrap())
+            format!(
+                "{} {} {kind}",
+                name.as_str().unwrap(),
+                locale.as_str().unwrap()
+            )
         })
         .collect();
+    let invitations: Vec<_> = names
+        .iter()
+        .filter(|name| name.starts_with("auth-invite"))
+        .collect();
     assert_eq!(
-        names,
+        invitations,
         [
-            "confirmation default",
-            "email_change default",
-            "invite de",
-            "invite default",
-            "magic_link default",
-            "reauthentication default",
-            "recovery default",
-            "welcome en-GB",
+            "auth-invite de stored",
+            "auth-invite default stored",
+            "auth-invite es built in",
+            "auth-invite fr built in",
         ]
     );
-    assert_eq!(list["meta"]["pagination"]["total"], 8);
-    assert_eq!(list["data"][0]["updated_at"], Value::Null);
-    assert!(list["data"][3]["updated_at"].is_string(), "{list}");
+    assert!(names.contains(&"auth-recovery de built in".to_owned()));
+    assert!(names.contains(&"welcome en-GB stored".to_owned()));
+    assert_eq!(names.len(), 25, "{names:?}");
+    assert_eq!(list["meta"]["pagination"]["total"], 25);
 }
 
 #[tokio::test]
@@ -156,13 +166,13 @@ async fn a_reader_gets_the_best_language() {
         );
     }
     let body = json!({"subject": "Einladung", "html": "h"});
-    put(&mailer, "/templates/invite/de", &body)
+    put(&mailer, "/templates/auth-invite/de", &body)
         .await
         .expect(StatusCode::CREATED);
     let shown = preview(
         &mailer,
-        "invite",
-        &json!({"locale": "fr", "variables": auth_variables()}),
+        "auth-invite",
+        &json!({"locale": "pt", "variables": auth_variables()}),
     )
     .await;
     let subject = shown.expect(StatusCode::OK).json()["data"]["subject"].clone();
@@ -170,11 +180,51 @@ async fn a_reader_gets_the_best_language() {
 }
 
 #[tokio::test]
+async fn the_mails_of_auth_speak_the_readers_language() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    for (count, (locale, subject)) in [
+        (json!("de-AT"), "Setzen Sie Ihr Passwort zurück"),
+        (json!("fr"), "Réinitialisez votre mot de passe"),
+        (json!("ja"), "Reset your password"),
+        (json!(null), "Reset your password"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({
+            "to": "ada@example.com",
+            "template": "auth-recovery",
+            "locale": locale,
+            "variables": auth_variables(),
+        });
+        mailer.send(&body).await;
+        let mails = sink.delivered(count + 1).await;
+        assert_eq!(read(&mails[count]).subject(), Some(subject));
+    }
+}
+
+#[tokio::test]
+async fn a_subject_of_the_callers_stands_in_for_the_templates() {
+    let sink = Sink::start().await;
+    let mailer = mailer(&sink).await;
+    let body = json!({
+        "to": "ada@example.com",
+        "template": "auth-recovery",
+        "subject": "Hello {{ .Email }}",
+        "variables": auth_variables(),
+    });
+    mailer.send(&body).await;
+    let mails = sink.delivered(1).await;
+    assert_eq!(read(&mails[0]).subject(), Some("Hello ada@example.com"));
+}
+
+#[tokio::test]
 async fn missing_variables_and_mistakes_are_told() {
     let sink = Sink::start().await;
     let mailer = mailer(&sink).await;
     let body =
-        json!({"to": "ada@example.com", "template": "recovery", "variables": {"Token": "1"}});
+        json!({"to": "ada@example.com", "template": "auth-recovery", "variables": {"Token": "1"}});
     let response = mailer.post("/send", &body).send().await;
     let message = response.json()["error"]["message"]
         .as_str()
@@ -244,12 +294,12 @@ async fn the_mails_of_auth_can_be_sent_and_replaced() {
     let sink = Sink::start().await;
     let mailer = mailer(&sink).await;
     let names = [
-        "confirmation",
-        "recovery",
-        "magic_link",
-        "invite",
-        "email_change",
-        "reauthentication",
+        "auth-confirmation",
+        "auth-recovery",
+        "auth-magic_link",
+        "auth-invite",
+        "auth-email_change",
+        "auth-reauthentication",
     ];
     for (count, name) in names.into_iter().enumerate() {
         let body =
@@ -260,11 +310,10 @@ async fn the_mails_of_auth_can_be_sent_and_replaced() {
         assert!(text.contains("123456"), "{name}: {text}");
     }
     let own = json!({"subject": "Ours", "html": "<a href=\"{{ .ConfirmationURL }}\">{{ .Data.name }}</a>"});
-    put(&mailer, "/templates/confirmation/default", &own)
+    put(&mailer, "/templates/auth-confirmation/default", &own)
         .await
         .expect(StatusCode::CREATED);
-    let body =
-        json!({"to": "ada@example.com", "template": "confirmation", "variables": auth_variables()});
+    let body = json!({"to": "ada@example.com", "template": "auth-confirmation", "variables": auth_variables()});
     mailer.send(&body).await;
     let mails = sink.delivered(names.len() + 1).await;
     let html = read(&mails[names.len()]).body_html(0).unwrap().into_owned();
@@ -272,11 +321,11 @@ async fn the_mails_of_auth_can_be_sent_and_replaced() {
         html.trim(),
         "<a href=\"https://api.example/auth/v1/verify?token=abc&amp;type=signup\">Ada</a>"
     );
-    as_service(mailer.client.delete("/templates/confirmation/default"))
+    as_service(mailer.client.delete("/templates/auth-confirmation/default"))
         .send()
         .await
         .expect(StatusCode::OK);
-    let shown = get(&mailer, "/templates/confirmation/default")
+    let shown = get(&mailer, "/templates/auth-confirmation/default")
         .await
         .expect(StatusCode::OK);
     assert_eq!(

@@ -200,7 +200,7 @@ async fn users_reach_neither_templates_nor_retries() {
             "service_role_required"
         );
     }
-    let bait = json!({"to": "ada@example.com", "template": "recovery", "variables": {}});
+    let bait = json!({"to": "ada@example.com", "template": "auth-recovery", "variables": {}});
     let response = mailer
         .client
         .post("/send")

@@ -16,11 +16,13 @@ use crate::{cli::Place, dotenv::Variables};
 const MIN_FREE_KIB: u64 = 1024 * 1024;
 
 /// Variables that must be strong.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 6] = [
     "JWT_SECRET",
     "POSTGRES_PASSWORD",
     "AUTHENTICATOR_PASSWORD",
     "AUTH_DB_PASSWORD",
+    "EMAIL_DB_PASSWORD",
+    "EMAIL_SERVICE_TOKEN",
 ];
 
 /// Whether every secret is there and strong.

@@ -149,6 +149,7 @@ async fn a_forged_token_is_refused_by_every_service() {
             "/auth/v1/user",
             "/auth/v1/admin/users",
             "/mongo/v1/collections/notes/documents",
+            "/email/v1/messages",
         ] {
             let answer = stack
                 .client
@@ -256,7 +257,7 @@ async fn the_schema_of_the_auth_service_is_not_exposed() {
 #[tokio::test]
 async fn operational_endpoints_do_not_show_through_the_gateway() {
     let stack = Stack::start().await;
-    for prefix in ["", "/auth/v1", "/rest/v1", "/mongo/v1"] {
+    for prefix in ["", "/auth/v1", "/rest/v1", "/mongo/v1", "/email/v1"] {
         for path in ["/metrics", "/health/ready", "/openapi.json"] {
             let answer = stack
                 .client

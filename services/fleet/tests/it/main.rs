@@ -5,6 +5,7 @@ mod containers;
 mod dependencies;
 mod doctor;
 mod isolation;
+mod mail;
 mod outage;
 mod running;
 mod settings;

@@ -32,20 +32,29 @@ pub(crate) struct User {
 impl Stack {
     /// A fleet on a fresh database of the server that all tests of this process share.
     pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with other variables.
+    pub(crate) async fn with(more: &[(&str, &str)]) -> Self {
         let database = testkit::postgres::database().await;
-        Self::on(&database.url().await).await
+        Self::on(&database.url().await, more).await
     }
 
     /// A fleet on a server of its own, for tests that do harm to it.
     pub(crate) async fn on_server(postgres: &Postgres) -> Self {
-        Self::on(&postgres.url("postgres")).await
+        Self::on(&postgres.url("postgres"), &[]).await
     }
 
     /// The roles' passwords belong to the server, not to a database: fleets that share a server
     /// must agree on them.
-    async fn on(admin_url: &str) -> Self {
-        let fixed = ["AUTHENTICATOR_PASSWORD", "AUTH_DB_PASSWORD"]
-            .map(|name| (name.to_owned(), format!("{name}-of-every-test-fleet")));
+    async fn on(admin_url: &str, more: &[(&str, &str)]) -> Self {
+        let fixed = [
+            "AUTHENTICATOR_PASSWORD",
+            "AUTH_DB_PASSWORD",
+            "EMAIL_DB_PASSWORD",
+        ]
+        .map(|name| (name.to_owned(), format!("{name}-of-every-test-fleet")));
         let text = dotenv::generate(&Variables::from(fixed)).unwrap();
         let mut variables = dotenv::parse(&text).unwrap();
         fleet::stores::postgres_variables(&mut variables, admin_url).unwrap();
@@ -55,7 +64,11 @@ impl Stack {
             ("GATEWAY_ADMIN_LISTEN", "off"),
             ("GATEWAY_RATE_LIMIT_SCALE", "1000"),
             ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
-        ] {
+            ("EMAIL_DEV_INBOX", "true"),
+        ]
+        .into_iter()
+        .chain(more.iter().copied())
+        {
             variables.insert(name.to_owned(), value.to_owned());
         }
         let fleet = Fleet::start(variables.clone(), Door::Random).await.unwrap();

@@ -2,14 +2,15 @@
 //! resolved.
 
 use super::{
-    node::{Condition, Embed, Form, Node, OrderBy, Rows, Shown, Tie},
+    node::{Condition, Decides, Embed, Form, Node, OrderBy, Rows, Shown, Tie, Value},
+    reach,
     relate::{self, Wanted},
     said::Said,
     scope::Scope,
     spread,
 };
 use crate::{
-    catalog::{Catalog, Link, QualifiedName, Relationship},
+    catalog::{Catalog, QualifiedName},
     error::{Error, NotEmbedded},
     options::{EmbedNames, Options},
     request::{
@@ -78,15 +79,17 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let (own, theirs) = said.distribute(&embeds, |name| self.find_embed(&embeds, name))?;
-        let built: Vec<Embed> = embeds
+        let mut built: Vec<Embed> = embeds
             .iter()
             .zip(theirs)
             .map(|(embed, said)| self.embed(&place, embed, said))
             .collect::<Result<_, Error>>()?;
         let expands = expands_star(&place, items, &own, &built);
+        let mut conditions = conditions(&place, &own, &embeds)?;
+        require_shown(&mut conditions, &mut built);
         Ok(Node {
             columns: self.columns(&place, items, expands)?,
-            conditions: conditions(&place, &own, &embeds)?,
+            conditions,
             order: self.order(&place, &own, &embeds, &built)?,
             range: own.range,
             from: place.rows,
@@ -108,7 +111,10 @@ impl<'a> Reader<'a> {
         };
         match self.options.embed_names {
             EmbedNames::AliasOrTarget => {
-                self.warnings.push(legacy_name(name, &alias));
+                let warning = legacy_name(name, &alias);
+                if !self.warnings.contains(&warning) {
+                    self.warnings.push(warning);
+                }
                 Ok(position)
             }
             EmbedNames::Alias => Err(Error::NotEmbedded(NotEmbedded::Aliased {
@@ -168,20 +174,20 @@ impl<'a> Reader<'a> {
         let depth = place.depth + 1;
         let shown_as = format!("{}_{depth}", relationship.to.name);
         let inner_place = Place {
-            rows: rows(relationship),
+            rows: reach::rows(relationship),
             relation: &relationship.to,
             scope: Scope::of_relation(self.catalog, &relationship.to, &shown_as),
             alias,
             depth,
             is_spread: embed.spread,
         };
-        let tie = tie(&inner_place.alias, relationship);
+        let tie = reach::tie(&inner_place.alias, relationship);
         let mut node = self.node(inner_place, &embed.items, said)?;
         let to_one = relationship.link.is_to_one();
         if self.bounded && !to_one {
             node.range = node.range.at_most(self.options.max_rows);
         }
-        let form = form(embed, to_one);
+        let form = reach::form(embed, to_one);
         Ok(Embed {
             name: key(embed).to_owned(),
             lifted: spread::lift(&mut node, form)?,
@@ -233,8 +239,19 @@ impl<'a> Reader<'a> {
                 target: name.to_owned(),
             });
         }
+        let field = &term.field;
         let scope = Scope::of_relation(self.catalog, &relationship.to, &embed.node.alias);
-        Ok(order_by(term, Some(position), scope.value(&term.field)?))
+        let is_shown = embed.shows(&field.name, scope.has_column(&field.name));
+        let value = if is_shown {
+            Value::shown(field)
+        } else {
+            scope.value(field)?
+        };
+        let decides = Decides {
+            embed: position,
+            is_shown,
+        };
+        Ok(order_by(term, Some(decides), value))
     }
 }
 
@@ -249,47 +266,6 @@ fn legacy_name(target: &str, alias: &str) -> String {
          deprecated and will stop working in a future release. Update `{target}` to `{alias}` in \
          query string filters, orders or limits."
     )
-}
-
-fn rows(relationship: &Relationship) -> Rows {
-    match &relationship.link {
-        Link::Computed { function, .. } => Rows::Computed(function.clone()),
-        _ => Rows::Relation(relationship.to.clone()),
-    }
-}
-
-/// What relates rows to those at the start of a relationship.
-fn tie(alias: &str, relationship: &Relationship) -> Tie {
-    match &relationship.link {
-        Link::ManyToOne(key) | Link::OneToMany(key) | Link::OneToOne { key, .. } => {
-            Tie::Columns(key.columns.clone())
-        }
-        Link::ManyToMany(junction) => Tie::Junction {
-            relation: junction.relation.clone(),
-            alias: format!("{alias}_junction"),
-            outer: junction.from_columns.clone(),
-            inner: junction.to_columns.clone(),
-        },
-        Link::Computed { .. } => Tie::Argument,
-    }
-}
-
-fn form(embed: &SelectEmbed, to_one: bool) -> Form {
-    match (embed.spread, to_one) {
-        _ if shows_nothing(&embed.items) => Form::Hidden,
-        (true, true) => Form::SpreadOne,
-        (true, false) => Form::SpreadMany,
-        (false, true) => Form::Object,
-        (false, false) => Form::Array,
-    }
-}
-
-/// Whether there is nothing in an embed but embeds with nothing in them.
-fn shows_nothing(items: &[SelectItem]) -> bool {
-    items.iter().all(|item| match item {
-        SelectItem::Column(_) => false,
-        SelectItem::Embed(embed) => shows_nothing(&embed.items),
-    })
 }
 
 /// Whether `*` must be written as the columns it stands for.
@@ -329,6 +305,27 @@ fn conditions(
         .iter()
         .map(|tree| logic(&place.scope, tree, embeds));
     filters.chain(trees).collect()
+}
+
+/// Rows that are shown with those they relate to are joined anyway: where there must be some, the
+/// join sees to it.
+fn require_shown(conditions: &mut Vec<Condition>, embeds: &mut [Embed]) {
+    conditions.retain(|condition| {
+        let Condition::Related {
+            negated: false,
+            embed,
+        } = condition
+        else {
+            return true;
+        };
+        match embeds.get_mut(*embed) {
+            Some(embed) if embed.form != Form::Hidden => {
+                embed.inner = true;
+                false
+            }
+            _ => true,
+        }
+    });
 }
 
 /// A tree of conditions.
@@ -379,7 +376,7 @@ pub(super) fn condition(
     }
 }
 
-fn order_by(term: &OrderTerm, embed: Option<usize>, value: super::node::Value) -> OrderBy {
+fn order_by(term: &OrderTerm, embed: Option<Decides>, value: Value) -> OrderBy {
     OrderBy {
         embed,
         value,

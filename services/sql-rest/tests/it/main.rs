@@ -1,8 +1,12 @@
 //! The service against a real PostgreSQL.
 
+mod admin;
 mod catalog;
 mod isolation;
+mod media;
+mod openapi;
 mod operation;
+mod options;
 mod requests;
 mod spec;
 mod stack;

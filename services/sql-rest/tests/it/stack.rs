@@ -28,13 +28,14 @@ pub(crate) struct Stack {
 
 /// The service over a copy of the schema `api`.
 pub(crate) async fn stack(pairs: &[(&str, &str)]) -> Stack {
-    let database = database_from("api", async |database| {
+    stack_with("api", include_str!("api.sql"), pairs).await
+}
+
+/// The service over what `sql` makes; `name` stands for it.
+pub(crate) async fn stack_with(name: &str, sql: &str, pairs: &[(&str, &str)]) -> Stack {
+    let database = database_from(name, async |database| {
         roles().await;
-        database
-            .connect()
-            .await
-            .batch_execute(include_str!("api.sql"))
-            .await?;
+        database.connect().await.batch_execute(sql).await?;
         Ok(())
     })
     .await;

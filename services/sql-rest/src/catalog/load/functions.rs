@@ -147,6 +147,7 @@ fn function(row: FunctionRow, inputs: Vec<Input>, sources: &Sources<'_>) -> Func
         variadic: input.variadic,
     };
     Function {
+        oid: row.oid,
         parameters: inputs.into_iter().enumerate().map(parameter).collect(),
         returns: Returns {
             kind: return_kind(&row, types),

@@ -1,5 +1,6 @@
 -- Functions of the exposed schemas ($1) and the extra search path ($2), in the order of the search.
 select
+  p.oid,
   n.nspname,
   p.proname,
   d.description,

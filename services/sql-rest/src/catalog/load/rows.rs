@@ -105,6 +105,7 @@ pub(super) struct ViewRow {
 /// A row of `functions.sql`.
 #[derive(Clone, Debug)]
 pub(super) struct FunctionRow {
+    pub(super) oid: u32,
     pub(super) name: QualifiedName,
     pub(super) description: Option<String>,
     /// Types of all parameters, results included.
@@ -293,6 +294,7 @@ impl FromRow for ViewRow {
 impl FromRow for FunctionRow {
     fn read(row: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
+            oid: row.number()?,
             name: row.name()?,
             description: row.optional_text()?,
             types: row.json()?,
