@@ -8,6 +8,7 @@ mod isolation;
 mod media;
 mod openapi;
 mod operation;
+mod options;
 mod pure;
 mod reloading;
 mod requests;
