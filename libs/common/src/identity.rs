@@ -1,16 +1,20 @@
 //! Who is calling: verification of JSON Web Tokens (RFC 7519) and the extractors built on it.
 //!
-//! The algorithm is pinned to HS256 here; what a token's own header says is never believed.
+//! The algorithm is that of the key: HS256 for the shared secret, and for a public key what it is made
+//! for. What a token's own header says about it is never believed.
+
+mod public_keys;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::{HeaderMap, StatusCode, header::AUTHORIZATION, request::Parts};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode_header, errors::ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use uuid::Uuid;
 
+pub use self::public_keys::PublicKeys;
 use crate::{
     context::RequestContext,
     error::{ApiError, Problem},
@@ -19,28 +23,25 @@ use crate::{
 /// Longest token that is looked at, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Verifies tokens signed with the shared secret. Cheap to clone.
+/// Verifies tokens signed with the shared secret or a public key. Cheap to clone.
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
 
 struct Inner {
-    key: DecodingKey,
-    validation: Validation,
+    secret: DecodingKey,
+    keys: PublicKeys,
 }
 
 impl Verifier {
     /// A verifier of HS256 tokens signed with `secret`.
     pub fn new(secret: &SecretString) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = 0;
-        validation.validate_exp = true;
-        validation.validate_nbf = true;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        Self(Arc::new(Inner {
-            key: DecodingKey::from_secret(secret.expose_secret().as_bytes()),
-            validation,
-        }))
+        Self::with_keys(secret, PublicKeys::default())
+    }
+
+    /// A verifier of HS256 tokens signed with `secret`, and of those that name one of `keys`.
+    pub fn with_keys(secret: &SecretString, keys: PublicKeys) -> Self {
+        let secret = DecodingKey::from_secret(secret.expose_secret().as_bytes());
+        Self(Arc::new(Inner { secret, keys }))
     }
 
     /// The claims of `token`, if it is genuine and current.
@@ -48,13 +49,27 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid);
         }
-        jsonwebtoken::decode::<Claims>(token, &self.0.key, &self.0.validation)
+        let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let named = header.kid.as_deref().and_then(|id| self.0.keys.find(id));
+        let (algorithm, key) = named.unwrap_or((Algorithm::HS256, &self.0.secret));
+        jsonwebtoken::decode::<Claims>(token, key, &validation(algorithm))
             .map(|decoded| decoded.claims)
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
             })
     }
+}
+
+/// The lifetime counts to the second; whom a token is for is not our concern.
+fn validation(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = 0;
+    validation.validate_exp = true;
+    validation.validate_nbf = true;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    validation
 }
 
 impl fmt::Debug for Verifier {
@@ -240,6 +255,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use jsonwebtoken::{EncodingKey, Header, encode};
     use serde_json::{Value, json};
 
@@ -283,6 +299,52 @@ mod tests {
             "a.b.c",
         ] {
             assert_eq!(verify(token).unwrap_err(), TokenError::Invalid, "{token}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_a_public_key_is_genuine_only_under_its_name_and_algorithm() {
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let (der, point) = (pair.serialize_der(), rcgen::PublicKeyData::der_bytes(&pair));
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let set = json!({ "keys": [{
+            "kty": "EC", "crv": "P-256", "kid": "one", "alg": "ES256",
+            "x": text(&point[1..33]), "y": text(&point[33..65]),
+        }] });
+        let keys = PublicKeys::parse(&set.to_string()).unwrap();
+        let verifier = Verifier::with_keys(&SecretString::from(SECRET), keys);
+        let named = |algorithm, id: &str, key: &EncodingKey| {
+            let mut header = Header::new(algorithm);
+            header.kid = Some(id.to_owned());
+            encode(&header, &json!({ "role": "anon" }), key).unwrap()
+        };
+        let (private, secret) = (
+            EncodingKey::from_ec_der(&der),
+            EncodingKey::from_secret(SECRET.as_bytes()),
+        );
+        for token in [
+            named(Algorithm::ES256, "one", &private),
+            named(Algorithm::HS256, "another", &secret),
+        ] {
+            assert_eq!(
+                verifier.verify(&token).unwrap().role.as_deref(),
+                Some("anon")
+            );
+        }
+        for token in [
+            named(Algorithm::ES256, "another", &private),
+            named(Algorithm::HS256, "one", &secret),
+            named(Algorithm::HS256, "one", &EncodingKey::from_secret(point)),
+        ] {
+            assert_eq!(verifier.verify(&token).unwrap_err(), TokenError::Invalid);
+        }
+    }
+
+    #[test]
+    fn a_set_with_a_key_that_cannot_be_used_is_refused() {
+        let secret = json!({ "keys": [{ "kty": "oct", "kid": "one", "k": "AAAA" }] });
+        for text in ["", "[]", &secret.to_string()] {
+            assert!(PublicKeys::parse(text).is_err(), "{text}");
         }
     }
 

@@ -36,6 +36,11 @@ pub trait Service: Sized + 'static {
         lifecycle: &Lifecycle,
     ) -> impl Future<Output = anyhow::Result<App>> + Send;
 
+    /// Where it listens, unless it is handed a listener.
+    fn listen_address(env: &mut Env) -> SocketAddr {
+        config::listen_address(env, Self::NAME, Self::PORT)
+    }
+
     /// The service's OpenAPI document.
     fn contract() -> utoipa::openapi::OpenApi;
 
@@ -54,6 +59,11 @@ pub trait Launch: Sized + 'static {
     /// As [`Service::Config`].
     type Config: FromEnv + Send;
 
+    /// As [`Service::listen_address`].
+    fn listen_address(env: &mut Env) -> SocketAddr {
+        config::listen_address(env, Self::NAME, Self::PORT)
+    }
+
     /// Builds it and begins to serve on `listener`, until `lifecycle` stops.
     fn launch(
         config: Self::Config,
@@ -66,6 +76,10 @@ impl<S: Service> Launch for S {
     const NAME: &'static str = <S as Service>::NAME;
     const PORT: u16 = <S as Service>::PORT;
     type Config = <S as Service>::Config;
+
+    fn listen_address(env: &mut Env) -> SocketAddr {
+        <S as Service>::listen_address(env)
+    }
 
     async fn launch(
         config: Self::Config,
@@ -100,7 +114,7 @@ pub struct Settings<S: Launch> {
 impl<S: Launch> FromEnv for Settings<S> {
     fn from_env(env: &mut Env) -> Self {
         Self {
-            listen: config::listen_address(env, S::NAME, S::PORT),
+            listen: S::listen_address(env),
             config: S::Config::from_env(env),
         }
     }

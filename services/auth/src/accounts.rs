@@ -59,23 +59,27 @@ impl Contact {
     }
 }
 
-/// Signs somebody up: the user, their identity, and what both say about them.
-pub async fn create(
-    connection: &mut PgConnection,
-    mut user: User,
-    contact: &Contact,
-    data: Members,
-    now: OffsetDateTime,
-) -> Result<User> {
+/// Somebody about to be signed up, as they will be stored.
+pub fn draft(mut user: User, contact: &Contact, data: Members) -> User {
     match contact {
         Contact::Email(email) => user.email = Some(email.clone()),
         Contact::Phone(phone) => user.phone = Some(phone.clone()),
     }
-    let identity_data = merge(data, identity_data(user.id, contact));
+    let data = merge(data, identity_data(user.id, contact));
     user.raw_app_meta_data = Some(Json(providers(&[contact.provider()])));
-    user.raw_user_meta_data = Some(Json(identity_data.clone()));
-    let user = store::users::insert(connection, &user).await?;
-    add_identity(connection, user.id, contact, identity_data, now).await?;
+    user.raw_user_meta_data = Some(Json(data));
+    user
+}
+
+/// Signs up whom [`draft`] describes: the user and their identity.
+pub async fn create(
+    connection: &mut PgConnection,
+    draft: &User,
+    contact: &Contact,
+    now: OffsetDateTime,
+) -> Result<User> {
+    let user = store::users::insert(connection, draft).await?;
+    add_identity(connection, user.id, contact, user.user_metadata(), now).await?;
     Ok(user)
 }
 

@@ -38,8 +38,16 @@ pub enum Action {
     UserReauthenticateRequested,
     /// A password was changed.
     UserUpdatedPassword,
+    /// A way to sign in was added.
+    IdentityLinked,
+    /// A way to sign in was taken away.
+    IdentityUnlinked,
     /// A factor was set up.
     FactorInProgress,
+    /// An admin changed a factor.
+    FactorUpdated,
+    /// An admin took a factor away.
+    FactorDeleted,
     /// A factor was given up.
     FactorUnenrolled,
     /// A factor was challenged.
@@ -77,7 +85,11 @@ impl Action {
             Self::UserConfirmationRequested => ("user_confirmation_requested", "user"),
             Self::UserRepeatedSignup => ("user_repeated_signup", "user"),
             Self::UserUpdatedPassword => ("user_updated_password", "user"),
+            Self::IdentityLinked => ("identity_linked", "user"),
+            Self::IdentityUnlinked => ("identity_unlinked", "user"),
             Self::FactorInProgress => ("factor_in_progress", "factor"),
+            Self::FactorUpdated => ("factor_updated", "factor"),
+            Self::FactorDeleted => ("factor_deleted", "factor"),
             Self::FactorUnenrolled => ("factor_unenrolled", "factor"),
             Self::ChallengeCreated => ("challenge_created", "factor"),
             Self::VerificationAttempted => ("verification_attempted", "factor"),

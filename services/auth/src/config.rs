@@ -1,9 +1,12 @@
 //! What auth can be told, in GoTrue's variable names.
 
+pub mod hooks;
+mod jwt;
 mod limits;
 mod mail;
 mod mfa;
 mod password;
+pub mod providers;
 mod sessions;
 mod sms;
 
@@ -13,11 +16,11 @@ use common::{
     config::{Env, FromEnv},
     postgres::PoolConfig,
 };
-use secrecy::SecretString;
 use time::Duration;
 use url::Url;
 
 pub use self::{
+    jwt::Jwt,
     limits::{Limits, Rate},
     mail::Mailer,
     mfa::Mfa,
@@ -58,23 +61,8 @@ pub struct Config {
     pub mfa: Mfa,
     /// How often something may be tried.
     pub limits: Limits,
-}
-
-/// Access tokens.
-#[derive(Clone, Debug)]
-pub struct Jwt {
-    /// Key of HS256.
-    pub secret: SecretString,
-    /// Lifetime of an access token.
-    pub expires_in: Duration,
-    /// Audience of users and tokens unless a request names another.
-    pub audience: String,
-    /// The `iss` claim; empty leaves it out.
-    pub issuer: String,
-    /// Roles that may use the admin endpoints.
-    pub admin_roles: Vec<String>,
-    /// Role of a new user.
-    pub default_role: String,
+    /// Code of the operator's own that has a say.
+    pub hooks: hooks::Hooks,
 }
 
 /// Ways to sign in.
@@ -91,6 +79,10 @@ pub struct External {
     pub anonymous_users: bool,
     /// How long a code may wait for its exchange.
     pub flow_state_expiry: Duration,
+    /// With an account elsewhere.
+    pub providers: Vec<providers::Provider>,
+    /// Whether users may link and unlink identities themselves.
+    pub manual_linking: bool,
 }
 
 impl Config {
@@ -139,6 +131,8 @@ impl FromEnv for Config {
                     Duration::minutes(5),
                 )
                 .max(Duration::minutes(5)),
+                providers: providers::read(env),
+                manual_linking: env.flag("GOTRUE_SECURITY_MANUAL_LINKING_ENABLED", false),
             },
             mailer: Mailer::from_env(env),
             sms: Sms::from_env(env),
@@ -146,25 +140,7 @@ impl FromEnv for Config {
             sessions: Sessions::from_env(env),
             mfa: Mfa::from_env(env),
             limits: Limits::from_env(env),
-        }
-    }
-}
-
-impl FromEnv for Jwt {
-    fn from_env(env: &mut Env) -> Self {
-        let own = env.optional("GOTRUE_JWT_SECRET").is_some();
-        let name = if own {
-            "GOTRUE_JWT_SECRET"
-        } else {
-            "JWT_SECRET"
-        };
-        Self {
-            secret: env.secret(name),
-            expires_in: Duration::seconds(env.parse("GOTRUE_JWT_EXP", 3600)),
-            audience: env.text("GOTRUE_JWT_AUD", "authenticated"),
-            issuer: env.text("GOTRUE_JWT_ISSUER", ""),
-            admin_roles: env.list("GOTRUE_JWT_ADMIN_ROLES", "service_role,supabase_admin"),
-            default_role: env.text("GOTRUE_JWT_DEFAULT_GROUP_NAME", "authenticated"),
+            hooks: hooks::Hooks::from_env(env),
         }
     }
 }

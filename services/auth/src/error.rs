@@ -27,6 +27,14 @@ pub enum Error {
     /// The password does not fulfil the requirements.
     #[error("{0}")]
     WeakPassword(Weakness),
+    /// A refusal in the words of OAuth 2.0 (RFC 6749, 5.2).
+    #[error("{description}")]
+    OAuth {
+        /// What went wrong, for programs.
+        error: Cow<'static, str>,
+        /// What went wrong, for people.
+        description: Cow<'static, str>,
+    },
     /// The database failed, or refused something it should not have been asked.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -57,6 +65,44 @@ pub mod code {
     pub const OTP_EXPIRED: &str = "otp_expired";
     /// The change needs a fresh proof of who the user is.
     pub const REAUTHENTICATION_NEEDED: &str = "reauthentication_needed";
+    /// The provider sent a browser back without what is needed.
+    pub const BAD_OAUTH_CALLBACK: &str = "bad_oauth_callback";
+    /// Nobody began the sign-in that a browser came back from.
+    pub const BAD_OAUTH_STATE: &str = "bad_oauth_state";
+    /// A browser came back from this sign-in before.
+    pub const FLOW_STATE_ALREADY_USED: &str = "flow_state_already_used";
+    /// The provider does not vouch for the address.
+    pub const PROVIDER_EMAIL_NEEDS_VERIFICATION: &str = "provider_email_needs_verification";
+    /// The provider is not a way to sign in here.
+    pub const PROVIDER_DISABLED: &str = "provider_disabled";
+    /// No such invitation.
+    pub const INVITE_NOT_FOUND: &str = "invite_not_found";
+    /// The identity is somebody's.
+    pub const IDENTITY_ALREADY_EXISTS: &str = "identity_already_exists";
+    /// No such identity.
+    pub const IDENTITY_NOT_FOUND: &str = "identity_not_found";
+    /// The user would have no way to sign in.
+    pub const SINGLE_IDENTITY_NOT_DELETABLE: &str = "single_identity_not_deletable";
+    /// The user would have no address that is theirs.
+    pub const EMAIL_CONFLICT_IDENTITY_NOT_DELETABLE: &str = "email_conflict_identity_not_deletable";
+    /// Users do not link identities themselves here.
+    pub const MANUAL_LINKING_DISABLED: &str = "manual_linking_disabled";
+    /// No such provider.
+    pub const CUSTOM_PROVIDER_NOT_FOUND: &str = "custom_provider_not_found";
+    /// There is no single sign-on by SAML.
+    pub const SAML_PROVIDER_DISABLED: &str = "saml_provider_disabled";
+    /// The hook did not answer in time.
+    pub const HOOK_TIMEOUT: &str = "hook_timeout";
+    /// The hook could not be reached.
+    pub const HOOK_TIMEOUT_AFTER_RETRY: &str = "hook_timeout_after_retry";
+    /// The hook's answer is too large.
+    pub const HOOK_PAYLOAD_OVER_SIZE_LIMIT: &str = "hook_payload_over_size_limit";
+    /// The hook's answer is not JSON.
+    pub const HOOK_PAYLOAD_INVALID_CONTENT_TYPE: &str = "hook_payload_invalid_content_type";
+    /// A hook wants no more attempts at a second factor.
+    pub const MFA_VERIFICATION_REJECTED: &str = "mfa_verification_rejected";
+    /// A hook said no, and only it knows why.
+    pub const UNKNOWN: &str = "unknown";
     /// The proof of who the user is is not good.
     pub const REAUTHENTICATION_NOT_VALID: &str = "reauthentication_not_valid";
     /// The present password was not given right.
@@ -192,6 +238,17 @@ impl Error {
         }
     }
 
+    /// 400, in the words of OAuth 2.0.
+    pub fn oauth(
+        error: impl Into<Cow<'static, str>>,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::OAuth {
+            error: error.into(),
+            description: description.into(),
+        }
+    }
+
     /// Whether the database refused a row because of the unique constraint or index `name`.
     pub fn violates(&self, name: &str) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(answer))
@@ -203,6 +260,7 @@ impl Problem for Error {
     fn status(&self) -> StatusCode {
         match self {
             Self::Refused { status, .. } => *status,
+            Self::OAuth { .. } => StatusCode::BAD_REQUEST,
             Self::WeakPassword(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Database(error) if is_unavailable(error) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -214,6 +272,7 @@ impl Problem for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Refused { code, .. } => code,
+            Self::OAuth { .. } => code::VALIDATION_FAILED,
             Self::WeakPassword(_) => code::WEAK_PASSWORD,
             Self::TimedOut => code::REQUEST_TIMEOUT,
             Self::Database(_) | Self::Busy | Self::Internal(_) => code::UNEXPECTED_FAILURE,
@@ -223,6 +282,7 @@ impl Problem for Error {
     fn public_message(&self) -> Cow<'static, str> {
         match self {
             Self::Refused { message, .. } => message.clone(),
+            Self::OAuth { description, .. } => description.clone(),
             Self::WeakPassword(weakness) => weakness.to_string().into(),
             Self::TimedOut => {
                 "Processing this request timed out, please retry after a moment.".into()

@@ -17,6 +17,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     factor::Factor,
+    hooks::points,
     jwt::Claims,
     password::Weakness,
     request::Origin,
@@ -34,6 +35,10 @@ pub struct Tokens {
     expires_at: i64,
     refresh_token: String,
     user: UserView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     weak_password: Option<Value>,
@@ -68,8 +73,9 @@ pub async fn begin(
     let refresh_token = session::new_refresh_token();
     let owner = (user.id, session.id);
     store::refresh_tokens::insert(connection, &refresh_token, owner, None, now).await?;
+    let how = (method, origin);
     Ok(Granted {
-        tokens: tokens(state, connection, user, &session, refresh_token).await?,
+        tokens: tokens(state, connection, user, (&session, refresh_token), how).await?,
         session_id: session.id,
         reused: None,
         rotated: false,
@@ -83,6 +89,7 @@ pub async fn raise(
     user: &User,
     session: &Session,
     (factor, method): (Uuid, &str),
+    origin: &Origin,
 ) -> Result<Granted> {
     let now = state.now();
     store::sessions::raise(connection, session, factor, now).await?;
@@ -96,8 +103,9 @@ pub async fn raise(
         aal: Some("aal2".to_owned()),
         ..session.clone()
     };
+    let how = (method, origin);
     Ok(Granted {
-        tokens: tokens(state, connection, user, &session, refresh_token).await?,
+        tokens: tokens(state, connection, user, (&session, refresh_token), how).await?,
         session_id: session.id,
         reused: None,
         rotated: true,
@@ -159,8 +167,9 @@ async fn exchange(state: &AppState, presented: &str, origin: &Origin) -> Result<
     };
     store::sessions::refreshed(&mut tx, session.id, origin, now).await?;
     let rotated = !matches!(reused, Some("fail-to-save"));
+    let how = ("token_refresh", origin);
     let granted = Granted {
-        tokens: tokens(state, &mut tx, user, &session, refresh_token).await?,
+        tokens: tokens(state, &mut tx, user, (&session, refresh_token), how).await?,
         session_id: session.id,
         reused,
         rotated,
@@ -252,8 +261,8 @@ async fn tokens(
     state: &AppState,
     connection: &mut PgConnection,
     user: User,
-    session: &Session,
-    refresh_token: String,
+    (session, refresh_token): (&Session, String),
+    how: (&str, &Origin),
 ) -> Result<Tokens> {
     let config = &state.config().jwt;
     let issued_at = state.now().unix_timestamp();
@@ -275,29 +284,50 @@ async fn tokens(
         session_id: session.id.to_string(),
         is_anonymous: user.is_anonymous,
     };
+    let access_token = match points::custom_access_token(state, connection, &claims, how).await? {
+        Some(claims) => state.keys().sign(&claims)?,
+        None => state.keys().sign(&claims)?,
+    };
     Ok(Tokens {
-        access_token: state.keys().sign(&claims)?,
+        access_token,
         token_type: "bearer",
         expires_in: config.expires_in.whole_seconds(),
         expires_at,
         refresh_token,
         user: store::users::view(connection, user).await?,
+        provider_token: None,
+        provider_refresh_token: None,
         weak_password: None,
     })
 }
 
 impl Granted {
-    /// The tokens as the fragment of a link, names in order.
-    pub fn fragment(&self, kind: &str) -> Vec<(&'static str, String)> {
-        vec![
+    /// The tokens and what else there is as the fragment of a link, names in order.
+    pub fn fragment<const N: usize>(
+        &self,
+        more: [(&'static str, Option<String>); N],
+    ) -> Vec<(&'static str, String)> {
+        let mut pairs = vec![
             ("access_token", self.tokens.access_token.clone()),
             ("expires_at", self.tokens.expires_at.to_string()),
             ("expires_in", self.tokens.expires_in.to_string()),
             ("refresh_token", self.tokens.refresh_token.clone()),
             ("sb", String::new()),
             ("token_type", self.tokens.token_type.to_owned()),
-            ("type", kind.to_owned()),
-        ]
+        ];
+        pairs.extend(
+            more.into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        pairs.sort_unstable_by_key(|(name, _)| *name);
+        pairs
+    }
+
+    /// Adds what a provider gave for itself.
+    pub fn with_provider_tokens(mut self, access: Option<String>, refresh: Option<String>) -> Self {
+        self.tokens.provider_token = access.filter(|token| !token.is_empty());
+        self.tokens.provider_refresh_token = refresh.filter(|token| !token.is_empty());
+        self
     }
 
     /// Adds that the password, though right, would not be accepted anymore.

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind,
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+    errors::ErrorKind,
 };
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 use crate::{
     config,
     error::{Error, Result, code},
+    signing_key::SigningKey,
     user::Members,
 };
 
@@ -76,23 +78,35 @@ pub struct Method {
 pub struct Keys(Arc<Inner>);
 
 struct Inner {
+    header: Header,
     signing: EncodingKey,
-    verifying: DecodingKey,
+    keys: Vec<SigningKey>,
+    /// Keeps old tokens and API keys good where tokens are signed otherwise.
+    secret: DecodingKey,
 }
 
 impl Keys {
     /// The keys of the configuration.
     pub fn new(config: &config::Jwt) -> Self {
         let secret = config.secret.expose_secret().as_bytes();
+        let signer = config.keys.iter().find(|key| key.signs);
+        let (header, signing) = signer
+            .and_then(|key| Some((key.header(), key.encoding.clone()?)))
+            .unwrap_or_else(|| {
+                let signing = EncodingKey::from_secret(secret);
+                (Header::new(Algorithm::HS256), signing)
+            });
         Self(Arc::new(Inner {
-            signing: EncodingKey::from_secret(secret),
-            verifying: DecodingKey::from_secret(secret),
+            header,
+            signing,
+            keys: config.keys.clone(),
+            secret: DecodingKey::from_secret(secret),
         }))
     }
 
     /// A token that makes these claims.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String> {
-        encode(&Header::new(Algorithm::HS256), claims, &self.0.signing)
+        encode(&self.0.header, claims, &self.0.signing)
             .map_err(|error| Error::Internal(error.into()))
     }
 
@@ -101,12 +115,16 @@ impl Keys {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(bad_jwt("token is malformed: token is too long"));
         }
-        let mut validation = Validation::new(Algorithm::HS256);
+        let malformed = |error: jsonwebtoken::errors::Error| bad_jwt(reason(error.kind()));
+        let header = decode_header(token).map_err(malformed)?;
+        let (algorithm, key) = self.key(header.kid.as_deref());
+        // What the token says about its algorithm is never believed.
+        let mut validation = Validation::new(algorithm);
         validation.required_spec_claims.clear();
         validation.validate_aud = false;
         validation.validate_exp = false;
-        let claims = decode::<Claims>(token, &self.0.verifying, &validation)
-            .map_err(|error| bad_jwt(reason(error.kind())))?
+        let claims = decode::<Claims>(token, key, &validation)
+            .map_err(malformed)?
             .claims;
         let now = now.unix_timestamp();
         if claims.exp.is_some_and(|exp| exp <= now) {
@@ -120,7 +138,21 @@ impl Keys {
 
     /// The public keys as a JSON Web Key Set; shared secrets are not among them.
     pub fn public_set(&self) -> Value {
-        json!({ "keys": [] })
+        let keys: Vec<_> = self
+            .0
+            .keys
+            .iter()
+            .filter_map(|key| key.public.clone())
+            .collect();
+        json!({ "keys": keys })
+    }
+
+    /// The key of this name, and the secret for tokens that name none of ours.
+    fn key(&self, id: Option<&str>) -> (Algorithm, &DecodingKey) {
+        let named = self.0.keys.iter().find(|key| Some(key.id.as_str()) == id);
+        named.map_or((Algorithm::HS256, &self.0.secret), |key| {
+            (key.algorithm, &key.decoding)
+        })
     }
 }
 
@@ -175,6 +207,7 @@ mod tests {
     fn keys(secret: &str) -> Keys {
         Keys::new(&config::Jwt {
             secret: SecretString::from(secret),
+            keys: Vec::new(),
             expires_in: Duration::HOUR,
             audience: String::new(),
             issuer: String::new(),

@@ -2,8 +2,8 @@
 //!
 //! Requests arrive at [`routes`], which decode, call and encode. What is decided lives in modules
 //! without input or output ([`password`], [`jwt`], [`session`], [`address`], [`one_time`]); what
-//! takes several steps in one transaction in [`accounts`], [`grant`] and [`mails`]; SQL in
-//! [`store`] alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
+//! takes several steps in one transaction in [`accounts`], [`grant`] and [`mails`]; code of the
+//! operator's own is asked in [`hooks`]; SQL is in [`store`] alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
 
 pub mod accounts;
 pub mod address;
@@ -15,11 +15,15 @@ pub mod error;
 pub mod factor;
 pub mod grant;
 pub mod hasher;
+pub mod hex;
+pub mod hooks;
 pub mod identity;
 pub mod jwt;
+pub mod landing;
 pub mod limits;
 pub mod mailer;
 pub mod mails;
+pub mod oauth;
 pub mod one_time;
 pub mod paging;
 pub mod password;
@@ -28,6 +32,7 @@ pub mod redirect;
 pub mod request;
 pub mod routes;
 pub mod session;
+pub mod signing_key;
 pub mod store;
 pub mod totp;
 pub mod user;
@@ -49,8 +54,8 @@ use time::OffsetDateTime;
 
 pub use crate::{config::Config, error::Error};
 use crate::{
-    error::Result, hasher::Hasher, jwt::Keys, limits::Limits, mailer::Mailer,
-    redirect::Destinations, store::Store,
+    error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits, mailer::Mailer,
+    oauth::OAuth, redirect::Destinations, store::Store,
 };
 
 /// The authentication service.
@@ -69,6 +74,8 @@ struct Inner {
     hasher: Hasher,
     mailer: Mailer,
     limits: Limits,
+    hooks: Hooks,
+    oauth: OAuth,
     destinations: Destinations,
     clock: Clock,
 }
@@ -82,6 +89,8 @@ impl AppState {
             hasher: Hasher::new(&config.password)?,
             mailer: Mailer::new(&config)?,
             limits: Limits::new(config.limits.clone()),
+            hooks: Hooks::new(config.hooks.clone())?,
+            oauth: OAuth::new(&config)?,
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
             clock,
             config,
@@ -116,6 +125,16 @@ impl AppState {
     /// How often something may be tried.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Code of the operator's own.
+    pub fn hooks(&self) -> &Hooks {
+        &self.0.hooks
+    }
+
+    /// The providers that users can sign in with.
+    pub fn oauth(&self) -> &OAuth {
+        &self.0.oauth
     }
 
     /// The places that links may lead to.

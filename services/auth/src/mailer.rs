@@ -45,7 +45,7 @@ impl Mailer {
     }
 
     /// Hands a mail over. It is on its way once this succeeds.
-    pub async fn send(&self, mail: &Mail) -> Result<()> {
+    async fn send(&self, mail: &Mail) -> Result<()> {
         let Some(service) = &self.service else {
             tracing::debug!(
                 template = mail.purpose.template(),
@@ -68,9 +68,9 @@ impl Mailer {
     }
 
     /// Hands over what there is, one after the other.
-    pub async fn send_all(&self, mails: impl IntoIterator<Item = Mail>) -> Result<()> {
+    pub async fn send_all(&self, mails: &[Mail]) -> Result<()> {
         for mail in mails {
-            self.send(&mail).await?;
+            self.send(mail).await?;
         }
         Ok(())
     }

@@ -6,11 +6,14 @@
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use url::Url;
+use uuid::Uuid;
 
 use crate::{
     AppState,
     error::{Error, Result, code},
+    hooks::points,
     one_time, pkce,
+    request::Origin,
     store::one_time_tokens::{self, Kind},
     user::{Members, User},
 };
@@ -39,6 +42,8 @@ pub enum Purpose {
 pub struct Mail {
     /// What it asks for.
     pub purpose: Purpose,
+    /// Who it is about.
+    pub user_id: Uuid,
     /// Address it goes to.
     pub to: String,
     /// The user's address.
@@ -172,6 +177,14 @@ pub async fn email_change(
     Ok(mails)
 }
 
+/// Sends mails of one request: hands them to the hook where there is one, to the mailer otherwise.
+pub async fn send(state: &AppState, mails: &[Mail], origin: &Origin) -> Result<()> {
+    if points::send_email(state, mails, origin).await? {
+        return Ok(());
+    }
+    state.mailer().send_all(mails).await
+}
+
 /// Fails when the last mail of the kind went out a moment ago, or too many mails altogether.
 pub fn check_frequency(state: &AppState, last: Option<OffsetDateTime>) -> Result<()> {
     check_interval(state, last)?;
@@ -213,6 +226,7 @@ async fn issue(
     one_time_tokens::replace(connection, user.id, purpose.kind(), token, state.now()).await?;
     Ok(Mail {
         purpose,
+        user_id: user.id,
         to: to.to_owned(),
         email: user.email().to_owned(),
         link: link(state, purpose, &hash, &back.redirect_to)?,

@@ -1,9 +1,9 @@
 //! One-time codes and the hashes that stand for them.
 
-use std::fmt::Write;
-
 use rand::RngExt;
 use sha2::{Digest, Sha224};
+
+use crate::hex;
 
 /// A code of `digits` decimal digits.
 pub fn new_code(digits: usize) -> String {
@@ -15,12 +15,7 @@ pub fn new_code(digits: usize) -> String {
 
 /// What is stored and put into links: the code bound to the address it was sent to.
 pub fn hash(address: &str, code: &str) -> String {
-    let mut text = String::new();
-    for byte in Sha224::digest(format!("{address}{code}")) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex::encode(&Sha224::digest(format!("{address}{code}")))
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl Destinations {
     }
 
     /// The site as it was configured, without the slash that parsing adds.
-    fn site_text(&self) -> String {
+    pub fn site_text(&self) -> String {
         let text = self.site.as_str();
         let bare = self.site.path() == "/" && self.site.query().is_none();
         if bare {

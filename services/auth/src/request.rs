@@ -39,6 +39,14 @@ pub struct UserId(pub Uuid);
 #[derive(Clone, Copy, Debug)]
 pub struct FactorId(pub Uuid);
 
+/// The identity a path names.
+#[derive(Clone, Copy, Debug)]
+pub struct IdentityId(pub Uuid);
+
+/// The provider a path names.
+#[derive(Clone, Debug)]
+pub struct ProviderName(pub String);
+
 /// Who sent the request, and with what wishes.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
@@ -127,6 +135,23 @@ impl<S: Send + Sync> FromRequestParts<S> for FactorId {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for IdentityId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        path_id(parts, state, "identity_id").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ProviderName {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let name = path_text(parts, state, "provider_id").await;
+        Ok(Self(name.unwrap_or_default()))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Origin {
     type Rejection = Error;
 
@@ -145,13 +170,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
 
 /// A path parameter that must be a UUID.
 async fn path_id<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<Uuid> {
-    let params = RawPathParams::from_request_parts(parts, state).await;
-    let text = params.as_ref().ok().and_then(|params| {
-        let mut named = params.iter().filter(|(known, _)| *known == name);
-        named.next().map(|(_, value)| value)
-    });
-    Uuid::try_parse(text.unwrap_or_default())
+    let text = path_text(parts, state, name).await;
+    Uuid::try_parse(&text.unwrap_or_default())
         .map_err(|_| Error::not_found(code::VALIDATION_FAILED, format!("{name} must be an UUID")))
+}
+
+async fn path_text<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    let mut named = params.iter().filter(|(known, _)| *known == name);
+    named.next().map(|(_, value)| value.to_owned())
+}
+
+/// The parameters of a form.
+pub async fn form(request: Request) -> Result<Params> {
+    Params::parse(&read(request).await?)
 }
 
 /// Reads a value from JSON text.

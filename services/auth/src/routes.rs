@@ -1,21 +1,27 @@
 //! What clients can ask for.
 
 pub mod admin_audit;
+pub mod admin_factors;
+pub mod admin_providers;
 pub mod admin_users;
+pub mod authorize;
 pub mod factors;
 pub mod health;
+pub mod id_token;
+pub mod identities;
 pub mod invitations;
 pub mod logout;
 pub mod passwordless;
 pub mod settings;
 pub mod signup;
+pub mod sso;
 pub mod token;
 pub mod user;
 pub mod verify;
 
 use axum::{
     Router, middleware,
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use utoipa::{
     Modify, OpenApi,
@@ -33,6 +39,31 @@ pub fn router(state: AppState) -> Router {
         .route("/signup", post(signup::sign_up))
         .route("/token", post(token::token))
         .route("/user", get(user::read).put(user::update::update))
+        .route("/sso", post(sso::disabled))
+        .route("/sso/saml/acs", post(sso::answer))
+        .route("/sso/saml/metadata", get(sso::metadata))
+        .route("/admin/users/{user_id}/factors", get(admin_factors::list))
+        .route(
+            "/admin/users/{user_id}/factors/{factor_id}",
+            put(admin_factors::update).delete(admin_factors::delete),
+        )
+        .route("/authorize", get(authorize::authorize))
+        .route(
+            "/callback",
+            get(authorize::callback).post(authorize::callback_form),
+        )
+        .route("/user/identities/authorize", get(identities::authorize))
+        .route("/user/identities/{identity_id}", delete(identities::unlink))
+        .route(
+            "/admin/custom-providers",
+            get(admin_providers::list).post(admin_providers::create),
+        )
+        .route(
+            "/admin/custom-providers/{provider_id}",
+            get(admin_providers::read)
+                .put(admin_providers::update)
+                .delete(admin_providers::delete),
+        )
         .route("/reauthenticate", get(user::reauthenticate))
         .route("/otp", post(passwordless::otp))
         .route("/magiclink", post(passwordless::magic_link))
@@ -79,6 +110,22 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         user::read,
         user::update::update,
         user::reauthenticate,
+        authorize::authorize,
+        authorize::callback,
+        authorize::callback_form,
+        identities::authorize,
+        identities::unlink,
+        sso::disabled,
+        sso::answer,
+        sso::metadata,
+        admin_factors::list,
+        admin_factors::update,
+        admin_factors::delete,
+        admin_providers::list,
+        admin_providers::create,
+        admin_providers::read,
+        admin_providers::update,
+        admin_providers::delete,
         passwordless::otp,
         passwordless::magic_link,
         passwordless::recover,
@@ -99,7 +146,7 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         admin_users::update,
         admin_users::delete,
     ),
-    components(schemas(wire::Refusal, wire::RefusalV2)),
+    components(schemas(wire::Refusal, wire::RefusalV2, id_token::IdTokenGrant)),
     modifiers(&AccessToken)
 )]
 struct Contract;

@@ -4,9 +4,12 @@
 //! transaction. Locks are taken in one order: user, session, refresh tokens.
 
 pub mod audit;
+pub mod custom_providers;
 pub mod factors;
 pub mod flow_states;
+pub mod hooks;
 pub mod identities;
+pub mod oauth_flows;
 pub mod one_time_tokens;
 pub mod refresh_tokens;
 pub mod sessions;

@@ -87,6 +87,10 @@ pub async fn not_found() -> Response {
 
 fn render(error: &Error, newer: bool) -> Response {
     log(error);
+    if let Error::OAuth { error, description } = error {
+        let body = json!({ "error": error, "error_description": description });
+        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+    }
     if !newer && let Some(response) = raised_by_a_trigger(error) {
         return response;
     }

@@ -4,6 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use common::{
     config::{Env, FromEnv},
+    identity::PublicKeys,
     postgres::PoolConfig,
 };
 use secrecy::SecretString;
@@ -19,6 +20,8 @@ use crate::{
 pub struct Config {
     pub(crate) database: PoolConfig,
     pub(crate) jwt_secret: SecretString,
+    /// Public keys that access tokens may be signed with besides.
+    pub(crate) jwt_keys: PublicKeys,
     pub(crate) service_token: SecretString,
     pub(crate) from: Mailbox,
     pub(crate) delivery: Delivery,
@@ -75,6 +78,7 @@ impl FromEnv for Config {
         Self {
             database: PoolConfig::from_env(env, "EMAIL_DATABASE_URL"),
             jwt_secret: env.secret("JWT_SECRET"),
+            jwt_keys: PublicKeys::from_env(env),
             service_token: env.secret("EMAIL_SERVICE_TOKEN"),
             from: from(env, &delivery),
             delivery,

@@ -126,7 +126,7 @@ impl Service for Email {
             },
             store,
             inbox,
-            verifier: Verifier::new(&config.jwt_secret),
+            verifier: Verifier::with_keys(&config.jwt_secret, config.jwt_keys),
             service_token: ServiceToken::new(config.service_token),
         });
         Ok(App { router, health })

@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match command {
-            Command::Up => up::run(&place).await.map(|()| true),
+            Command::Up => Box::pin(up::run(&place)).await.map(|()| true),
             Command::Keys { rotate, json } => keys::run(&place, rotate, json).map(|()| true),
             Command::Status { json } => status::run(&place, json).await,
             Command::Doctor { json } => doctor::run(&place, json).await,

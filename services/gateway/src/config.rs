@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use common::{
     config::{Env, FromEnv, MIN_SECRET_BYTES},
+    identity::PublicKeys,
     server::ConnectionLimits,
 };
 use http::HeaderValue;
@@ -27,6 +28,8 @@ const MIN_KEY_BYTES: usize = 16;
 pub struct Config {
     /// Signs the tokens of keys that are none themselves.
     pub(crate) jwt_secret: SecretString,
+    /// Public keys that access tokens may be signed with besides.
+    pub(crate) jwt_keys: PublicKeys,
     /// Where the admin API listens, if anywhere.
     pub(crate) admin: Option<SocketAddr>,
     /// What clients' connections may cost.
@@ -62,6 +65,7 @@ impl FromEnv for Config {
             .unwrap_or_default();
         let config = Self {
             jwt_secret: env.secret("JWT_SECRET"),
+            jwt_keys: PublicKeys::from_env(env),
             anon_key: env.secret_of("ANON_KEY", MIN_KEY_BYTES),
             service_role_key: env.secret("SERVICE_ROLE_KEY"),
             previous_anon_key: previous(env, "ANON_KEY_PREVIOUS", MIN_KEY_BYTES),

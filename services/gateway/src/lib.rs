@@ -92,7 +92,8 @@ pub struct Listeners {
 pub fn serve(config: Config, listeners: Listeners, lifecycle: &Lifecycle) -> io::Result<()> {
     let workers = Arc::new(Workers::start(config.workers)?);
     let clock = Clock::system();
-    let minter = Minter::new(&config.jwt_secret, clock.clone(), lifecycle.clone());
+    let keys = (&config.jwt_secret, config.jwt_keys.clone());
+    let minter = Minter::new(keys, clock.clone(), lifecycle.clone());
     let (bounds, settings) = (config.connections.clone(), config.tls.clone());
     let challenges = Challenges::default();
     let reloader = Reloader::new(config, minter, challenges.clone(), lifecycle)?;

@@ -3,7 +3,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use common::{clock::Clock, identity::Verifier, lifecycle::Lifecycle};
+use common::{
+    clock::Clock,
+    identity::{PublicKeys, Verifier},
+    lifecycle::Lifecycle,
+};
 use http::HeaderValue;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
@@ -32,17 +36,21 @@ struct Claims<'a> {
 }
 
 impl Minter {
-    /// Signs with `secret`, renews until `lifecycle` stops.
-    pub(crate) fn new(secret: &SecretString, clock: Clock, lifecycle: Lifecycle) -> Self {
+    /// Signs with `secret`, verifies with `keys` too, renews until `lifecycle` stops.
+    pub(crate) fn new(
+        (secret, keys): (&SecretString, PublicKeys),
+        clock: Clock,
+        lifecycle: Lifecycle,
+    ) -> Self {
         Self {
             key: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
-            verifier: Verifier::new(secret),
+            verifier: Verifier::with_keys(secret, keys),
             clock,
             lifecycle,
         }
     }
 
-    /// Verifies tokens signed with the same secret.
+    /// Verifies tokens of users and servers.
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.verifier
     }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use common::config::{Env, FromEnv};
+use common::{
+    config::{Env, FromEnv},
+    identity::PublicKeys,
+};
 use mongodb::options::ConnectionString;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -11,6 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct Config {
     /// Key of the access tokens.
     pub jwt_secret: SecretString,
+    /// Public keys that access tokens may be signed with besides.
+    pub jwt_keys: PublicKeys,
     /// Connection string of the replica set, password included.
     pub mongo_uri: SecretString,
     /// Database that holds the users' collections and nothing else.
@@ -39,6 +44,7 @@ impl FromEnv for Config {
         }
         Self {
             jwt_secret: env.secret("JWT_SECRET"),
+            jwt_keys: PublicKeys::from_env(env),
             mongo_uri,
             database: env.text("MONGO_DATABASE", "ferrobase"),
             limits: Limits::from_env(env),

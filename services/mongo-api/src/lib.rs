@@ -65,7 +65,7 @@ impl Service for MongoApi {
         let client = mongo::client(&config.mongo_uri).await?;
         let body_bytes = config.limits.body_bytes;
         let store = Store::new(client, &config.database, config.limits, Clock::system());
-        let verifier = Verifier::new(&config.jwt_secret);
+        let verifier = Verifier::with_keys(&config.jwt_secret, config.jwt_keys);
         let pinged = store.clone();
         let health = Health::new().require("mongodb", move || {
             let store = pinged.clone();

@@ -132,7 +132,7 @@ impl QueryPlan {
         let place = Place {
             rows: Rows::Relation(name.clone()),
             relation: &name,
-            alias: root_alias(&name.name),
+            alias: root_alias(catalog, &name),
             scope: Scope::of_relation(catalog, &name, &name.name),
             depth: 0,
             is_spread: false,
@@ -173,7 +173,7 @@ impl QueryPlan {
         let place = Place {
             rows: Rows::Source,
             relation: &name,
-            alias: root_alias(&name.name),
+            alias: root_alias(catalog, &name),
             scope: scope.after_source(),
             depth: 0,
             is_spread: false,
@@ -226,7 +226,7 @@ impl QueryPlan {
         let place = Place {
             rows: Rows::Source,
             relation: row_of,
-            alias: root_alias(&row_of.name),
+            alias: root_alias(catalog, row_of),
             scope: scope.after_source(),
             depth: 0,
             is_spread: false,
@@ -352,12 +352,17 @@ fn find_relation<'a>(catalog: &'a Catalog, name: &QualifiedName) -> Result<&'a R
 }
 
 /// What the addressed rows are called in the statement: their own name, unless that could be taken
-/// for a name the statement gives itself.
-fn root_alias(name: &str) -> String {
-    if name.starts_with("rest_") {
+/// for a name the statement gives itself, or for a column where the whole row is meant.
+fn root_alias(catalog: &Catalog, relation: &QualifiedName) -> String {
+    let name = &relation.name;
+    let is_column = catalog
+        .relations
+        .get(relation)
+        .is_some_and(|relation| relation.columns.contains_key(name));
+    if is_column || name.starts_with("rest_") {
         "rest_root".to_owned()
     } else {
-        name.to_owned()
+        name.clone()
     }
 }
 

@@ -87,7 +87,7 @@ pub fn answer(
     draft.set_optional(PREFERENCE_APPLIED, plan.preference_applied.as_deref());
     draft.set_optional(CONTENT_PROFILE, request.profile.as_deref());
     for warning in &plan.warnings {
-        draft.set(WARNING, &format!("299 {AGENT} {warning}"));
+        draft.append(WARNING, &format!("299 {AGENT} \"{warning}\""));
     }
     overrides::apply(&mut draft, headers.as_deref(), status.as_deref())?;
     Ok(draft.into_response(request.action.is_head()))
@@ -158,12 +158,11 @@ fn write(plan: &QueryPlan, written: &Write, answer: Answer) -> Draft {
 
 /// How many rows there are, as the client wants them counted.
 fn total(count: Option<Count>, answer: &Answer, max_rows: Option<u64>) -> Option<i64> {
-    let limit = max_rows.and_then(|rows| i64::try_from(rows).ok());
+    let limit = max_rows.map(|rows| i64::try_from(rows).unwrap_or(i64::MAX));
     match count {
         Some(Count::Planned) => answer.estimate,
-        Some(Count::Estimated) if limit.is_some_and(|limit| answer.total > Some(limit)) => {
-            answer.total.max(answer.estimate)
-        }
+        // Without a limit every count is above it.
+        Some(Count::Estimated) if answer.total > limit => answer.total.max(answer.estimate),
         Some(Count::Estimated | Count::Exact) | None => answer.total,
     }
 }
@@ -240,6 +239,13 @@ impl Draft {
         }
     }
 
+    /// Adds a header beside others of its name.
+    fn append(&mut self, name: HeaderName, value: &str) {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            self.headers.append(name, value);
+        }
+    }
+
     fn set_optional(&mut self, name: HeaderName, value: Option<&str>) {
         if let Some(value) = value {
             self.set(name, value);
@@ -283,6 +289,8 @@ mod tests {
         assert_eq!(estimated(&answer(Some(10), Some(50))), Some(10));
         assert_eq!(estimated(&answer(Some(11), Some(50))), Some(50));
         assert_eq!(estimated(&answer(Some(11), Some(5))), Some(11));
+        let unlimited = total(Some(Count::Estimated), &answer(Some(4), Some(50)), None);
+        assert_eq!(unlimited, Some(50));
         let planned = total(Some(Count::Planned), &answer(None, Some(7)), None);
         assert_eq!(planned, Some(7));
     }

@@ -68,7 +68,7 @@ async fn handle(State(state): State<AppState>, request: Request) -> Response {
     if let Some(response) = cors::preflight(&parts.method, &parts.headers, origins) {
         return response;
     }
-    let mut timing = Timing::start();
+    let mut timing = Timing::start("jwt");
     let mut response = match serve(&state, &snapshot, &parts, body, &mut timing).await {
         Ok(response) => response,
         Err(Refusal::TooLarge) => response::too_large(),
@@ -77,7 +77,6 @@ async fn handle(State(state): State<AppState>, request: Request) -> Response {
             response::failure(&error, settings.verbosity)
         }
     };
-    timing.ended("response");
     let headers = response.headers_mut();
     if settings.server_timing {
         headers.extend(timing.header().map(|value| (SERVER_TIMING, value)));
@@ -101,7 +100,7 @@ async fn serve(
     timing: &mut Timing,
 ) -> Result<Response, Refusal> {
     let identity = identify(snapshot, parts)?;
-    timing.ended("jwt");
+    timing.enter("parse");
     let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
     let incoming = Incoming {
         method: &parts.method,
@@ -112,7 +111,7 @@ async fn serve(
     let request = ApiRequest::parse(&incoming, &snapshot.settings.core)?;
     match request.action {
         Action::Info => {
-            timing.ended("parse");
+            timing.enter("response");
             Ok(response::options(&plan::allow(&request, catalog)?))
         }
         Action::Inspect { .. } if snapshot.settings.openapi_mode == OpenApiMode::Disabled => {
@@ -177,7 +176,7 @@ impl Exchange<'_> {
     async fn query(&self, body: &Bytes, timing: &mut Timing) -> Result<Response, Error> {
         let settings = &self.snapshot.settings;
         let payload = Payload::inspect(body, self.request)?;
-        timing.ended("parse");
+        timing.enter("plan");
         let plan = QueryPlan::new(self.request, payload, self.catalog, &settings.core)?;
         let statement = sql::statement(&plan);
         let estimate = sql::estimate(&plan);
@@ -195,18 +194,18 @@ impl Exchange<'_> {
             pre_request: pre_request.as_deref(),
             end: self.end(&plan),
         };
-        timing.ended("plan");
+        timing.enter("transaction");
         let check = |rows| plan.check(rows);
         let answered = transaction::run(&self.state.pool, &session, &work, check).await;
-        timing.ended("transaction");
         let answer = answered.map_err(|failure| self.error(failure))?;
+        timing.enter("response");
         response::answer(self.request, &plan, answer, settings.core.max_rows)
     }
 
     /// The root document. Making it takes long for a large schema, so it happens aside.
     async fn inspect(&self, timing: &mut Timing) -> Result<Response, Error> {
         plan::inspect(self.request)?;
-        timing.ended("parse");
+        timing.enter("plan");
         let settings = &self.snapshot.settings;
         let statement = Visible::statement(&self.request.schema);
         let context = self.context(Access::ReadOnly, &[]);
@@ -219,10 +218,10 @@ impl Exchange<'_> {
             pre_request: pre_request.as_deref(),
             end: End::Commit,
         };
-        timing.ended("plan");
+        timing.enter("transaction");
         let answered = transaction::run(&self.state.pool, &session, &work, |_| Ok(())).await;
-        timing.ended("transaction");
         let answer = answered.map_err(|failure| self.error(failure))?;
+        timing.enter("response");
         let address = openapi::Address::new(settings.proxy_uri.as_ref(), &self.parts.headers);
         let snapshot = Arc::clone(self.snapshot);
         let schema = self.request.schema.clone();

@@ -7,7 +7,13 @@
 mod listener;
 mod settings;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use arc_swap::ArcSwap;
 use common::{clock::Clock, lifecycle::Lifecycle, postgres::Pool, retry};
@@ -23,6 +29,7 @@ use crate::{
     },
     config::{Config, Given, Settings},
     jwt::Authenticator,
+    metric,
 };
 
 pub use self::settings::{ISOLATION, RoleSettings};
@@ -46,9 +53,15 @@ pub struct SchemaCache(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    current: ArcSwap<Snapshot>,
+    snapshot: ArcSwap<Snapshot>,
     /// A reload is due. Any number of requests for one make one.
     due: Notify,
+    /// The reload that is due reads settings anew.
+    settings_due: AtomicBool,
+    /// Reloads that were asked for.
+    asked: AtomicU64,
+    /// How many of them are done.
+    done: AtomicU64,
     pool: Pool,
     given: Given,
     settings_in_database: bool,
@@ -64,13 +77,16 @@ impl SchemaCache {
         let authenticator =
             Authenticator::new(&config.settings, config.cached_tokens, clock.clone());
         let cache = Self(Arc::new(Inner {
-            current: ArcSwap::from_pointee(Snapshot {
+            snapshot: ArcSwap::from_pointee(Snapshot {
                 settings: Arc::new(config.settings),
                 authenticator: Arc::new(authenticator),
                 catalog: None,
                 roles: Arc::default(),
             }),
             due: Notify::new(),
+            settings_due: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            done: AtomicU64::new(0),
             pool,
             given: config.given,
             settings_in_database: config.settings_in_database,
@@ -91,17 +107,29 @@ impl SchemaCache {
 
     /// The snapshot of this moment.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.current.load_full()
+        self.0.snapshot.load_full()
     }
 
     /// Has everything read again, soon.
     pub fn reload(&self) {
+        self.0.settings_due.store(true, Ordering::Release);
+        self.reload_schema();
+    }
+
+    /// Has the catalogue read again, soon, and with it the settings that are in the database.
+    pub fn reload_schema(&self) {
+        self.0.asked.fetch_add(1, Ordering::AcqRel);
         self.0.due.notify_one();
+    }
+
+    /// Whether the snapshot is what the database held when it last announced a change.
+    pub fn is_current(&self) -> bool {
+        self.0.done.load(Ordering::Acquire) == self.0.asked.load(Ordering::Acquire)
     }
 
     /// Whether the catalogue was ever read.
     pub fn check(&self) -> Result<(), String> {
-        let loaded = self.0.current.load().catalog.is_some();
+        let loaded = self.0.snapshot.load().catalog.is_some();
         loaded
             .then_some(())
             .ok_or_else(|| "not loaded yet".to_owned())
@@ -114,11 +142,15 @@ impl SchemaCache {
     async fn keep_loaded(self) {
         loop {
             self.0.due.notified().await;
-            retry::until_ok("loading the schema cache", || self.load()).await;
+            let asked = self.0.asked.load(Ordering::Acquire);
+            let with_settings = self.0.settings_due.swap(false, Ordering::AcqRel);
+            let load = || self.load_counted(with_settings);
+            retry::until_ok("loading the schema cache", load).await;
+            self.0.done.store(asked, Ordering::Release);
         }
     }
 
-    /// Both signals of `PostgREST`, the one for the schema and the one for settings, reload both.
+    /// As with `PostgREST`, one signal is for the schema and one for settings.
     async fn obey_signals(self) {
         let streams = (
             signal(SignalKind::user_defined1()),
@@ -130,20 +162,28 @@ impl SchemaCache {
         };
         loop {
             tokio::select! {
-                _ = schema.recv() => {}
-                _ = settings.recv() => {}
+                _ = schema.recv() => self.reload_schema(),
+                _ = settings.recv() => self.reload(),
             }
-            self.reload();
         }
     }
 
-    async fn load(&self) -> Result<(), LoadError> {
+    async fn load_counted(&self, with_settings: bool) -> Result<(), LoadError> {
+        let start = Instant::now();
+        let loaded = self.load(with_settings).await;
+        metric::count_load(loaded.is_ok().then(|| start.elapsed()));
+        loaded
+    }
+
+    async fn load(&self, with_settings: bool) -> Result<(), LoadError> {
         let mut connection = self.pool().connect_apart().await?;
         let before = self.snapshot();
         let settings = if self.0.settings_in_database {
             let pre_config = self.0.pre_config.as_deref();
             let overrides = settings::of_database(&mut connection, pre_config).await?;
-            self.overridden(overrides)
+            self.settings(overrides, &before)
+        } else if with_settings {
+            self.settings(Vec::new(), &before)
         } else {
             Arc::clone(&before.settings)
         };
@@ -156,7 +196,7 @@ impl SchemaCache {
             let clock = self.0.clock.clone();
             Arc::new(Authenticator::new(&settings, self.0.cached_tokens, clock))
         };
-        self.0.current.store(Arc::new(Snapshot {
+        self.0.snapshot.store(Arc::new(Snapshot {
             settings,
             authenticator,
             catalog: Some(Arc::new(catalog)),
@@ -166,13 +206,18 @@ impl SchemaCache {
         Ok(())
     }
 
-    /// The configured settings with what the database says instead.
-    fn overridden(&self, overrides: Vec<(String, String)>) -> Arc<Settings> {
+    /// The configured settings with what the database says instead; those before when they cannot
+    /// be used.
+    fn settings(&self, overrides: Vec<(String, String)>, before: &Snapshot) -> Arc<Settings> {
         let (settings, problems) = Settings::read(&self.0.given.overlaid(overrides));
-        for problem in problems {
-            tracing::error!(problem, "a setting in the database is not usable");
+        for problem in &problems {
+            tracing::error!(problem, "a setting is not usable, so all stay as they were");
         }
-        Arc::new(settings)
+        if problems.is_empty() {
+            Arc::new(settings)
+        } else {
+            Arc::clone(&before.settings)
+        }
     }
 }
 

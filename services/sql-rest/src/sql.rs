@@ -58,9 +58,9 @@ pub mod column {
     pub const PAGE: usize = 1;
     /// `json`, `text` or `bytea`, may be null: the body, to be passed on as its bytes are.
     pub const BODY: usize = 2;
-    /// `text`, null or empty when unset: the setting `response.headers`.
+    /// `text`, null when unset: the setting `response.headers`.
     pub const HEADERS: usize = 3;
-    /// `text`, null or empty when unset: the setting `response.status`.
+    /// `text`, null when unset: the setting `response.status`.
     pub const STATUS: usize = 4;
     /// `text[]`, null unless exactly one row was inserted with `return=headers-only`:
     /// `column=eq.value` or `column=is.null` for each column of its primary key, not yet URL-encoded.

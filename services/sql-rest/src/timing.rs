@@ -10,30 +10,34 @@ use http::HeaderValue;
 /// Measures one phase after the other.
 #[derive(Debug)]
 pub(crate) struct Timing {
-    last: Instant,
-    phases: Vec<(&'static str, Duration)>,
+    phase: &'static str,
+    since: Instant,
+    ended: Vec<(&'static str, Duration)>,
 }
 
 impl Timing {
-    /// Starts with the first phase.
-    pub(crate) fn start() -> Self {
+    /// Begins the first phase.
+    pub(crate) fn start(phase: &'static str) -> Self {
         Self {
-            last: Instant::now(),
-            phases: Vec::new(),
+            phase,
+            since: Instant::now(),
+            ended: Vec::with_capacity(5),
         }
     }
 
     /// Ends the phase that runs and begins the next.
-    pub(crate) fn ended(&mut self, phase: &'static str) {
+    pub(crate) fn enter(&mut self, phase: &'static str) {
         let now = Instant::now();
-        self.phases.push((phase, now - self.last));
-        self.last = now;
+        self.ended.push((self.phase, now - self.since));
+        self.phase = phase;
+        self.since = now;
     }
 
-    /// The phases in milliseconds, as the header wants them.
+    /// The phases up to the one that runs, in milliseconds, as the header wants them.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         let mut text = String::new();
-        for (phase, duration) in &self.phases {
+        let running = (self.phase, self.since.elapsed());
+        for (phase, duration) in self.ended.iter().chain([&running]) {
             let separator = if text.is_empty() { "" } else { ", " };
             let milliseconds = duration.as_secs_f64() * 1000.0;
             // Writing to a string does not fail.

@@ -157,7 +157,10 @@ impl Connection {
     }
 
     pub(super) async fn send(&mut self) -> Result<(), Failure> {
-        let sent = self.stream.write_all(&self.outgoing).await;
+        let mut sent = self.stream.write_all(&self.outgoing).await;
+        if sent.is_ok() {
+            sent = self.stream.flush().await;
+        }
         if self.outgoing.capacity() > KEPT_BUFFER_BYTES {
             self.outgoing = BytesMut::with_capacity(BUFFER_BYTES);
         } else {

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result, code},
     factor::Factor,
     grant::{self, Granted, Tokens},
+    hooks::points,
     limits::Limit,
     request::{Body, FactorId, Origin},
     session::Session,
@@ -195,13 +196,11 @@ pub async fn verify(
     if input.code.is_empty() {
         return Err(Error::invalid("Code needs to be non-empty"));
     }
+    report(&state, (&user, id), &input, &origin).await?;
     let mut tx = state.store().begin().await?;
     store::users::lock(&mut tx, user.id).await?;
-    let factor = own(store::factors::of_users(&mut tx, &[user.id]).await?, id)?;
-    check_challenge(&state, &mut tx, id, &input.challenge_id, &origin).await?;
-    let secret = factor.secret.as_deref().unwrap_or_default();
-    let is_replay = store::factors::was_used(&mut tx, id, &input.code, now).await?;
-    if is_replay || !totp::is_current(secret, &input.code, now) {
+    let (_, valid) = attempt(&state, &mut tx, (&user, id), &input, &origin).await?;
+    if !valid {
         let message = "Invalid TOTP code entered";
         return Err(Error::unprocessable(code::MFA_VERIFICATION_FAILED, message));
     }
@@ -212,7 +211,8 @@ pub async fn verify(
     let event = (&origin, now);
     let action = Action::VerificationAttempted;
     audit::record(&mut tx, action, Actor::User(&user), traits, event).await?;
-    let granted = grant::raise(&state, &mut tx, &user, &session, (id, "totp")).await?;
+    let by = (id, "totp");
+    let granted = grant::raise(&state, &mut tx, &user, &session, by, &origin).await?;
     tx.commit().await?;
     Ok(granted)
 }
@@ -253,6 +253,42 @@ pub async fn unenroll(
     .await?;
     tx.commit().await?;
     Ok(Json(json!({ "id": id })))
+}
+
+/// Tells the hook about the attempt, which may end it. Nothing is held while it is asked, and what
+/// it stores stays whatever comes of the attempt.
+async fn report(
+    state: &AppState,
+    whose: (&User, Uuid),
+    input: &Answer,
+    origin: &Origin,
+) -> Result<()> {
+    if state.hooks().config().mfa_verification_attempt.is_none() {
+        return Ok(());
+    }
+    let (factor, valid) = {
+        let mut connection = state.store().connection().await?;
+        attempt(state, &mut connection, whose, input, origin).await?
+    };
+    points::mfa_verification_attempt(state, &factor, valid, origin).await
+}
+
+/// The factor and whether the code is right; fails when there is nothing to be answered.
+async fn attempt(
+    state: &AppState,
+    connection: &mut sqlx::PgConnection,
+    (user, id): (&User, Uuid),
+    input: &Answer,
+    origin: &Origin,
+) -> Result<(Factor, bool)> {
+    let now = state.now();
+    let factors = store::factors::of_users(connection, &[user.id]).await?;
+    let factor = own(factors, id)?;
+    check_challenge(state, connection, id, &input.challenge_id, origin).await?;
+    let secret = factor.secret.as_deref().unwrap_or_default();
+    let is_replay = store::factors::was_used(connection, id, &input.code, now).await?;
+    let valid = !is_replay && totp::is_current(secret, &input.code, now);
+    Ok((factor, valid))
 }
 
 /// A user who may have factors, and the session they are used in.

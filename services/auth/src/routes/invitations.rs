@@ -15,6 +15,7 @@ use crate::{
     audit::{self, Action, Actor},
     authentication::Admin,
     error::{Error, Result, code},
+    hooks::points,
     mails::{self, Mail, Purpose, Return},
     redirect::ReturnTo,
     request::{Body, Origin},
@@ -83,14 +84,16 @@ pub async fn invite(
         redirect_to,
         pkce: false,
     };
+    let draft = draft(&state, email, None, input.data, &origin);
+    announce(&state, &draft, &origin).await?;
     let mut tx = state.store().begin().await?;
-    let mut user = invited(&state, &mut tx, &email, input.data, &origin).await?;
+    let mut user = invited(&state, &mut tx, &draft, &origin).await?;
     remember(&state, &mut tx, &admin, &user, &origin).await?;
     let mail = mails::confirmation(&state, &mut tx, &mut user, Purpose::Invite, &back).await?;
     let user = store::users::save(&mut tx, &user, state.now()).await?;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
-    state.mailer().send(&mail).await?;
+    mails::send(&state, &[mail], &origin).await?;
     Ok(Json(view))
 }
 
@@ -123,24 +126,19 @@ pub async fn generate_link(
         pkce: false,
     };
     let hash = input.hash(&state).await?;
+    let draft = draft(&state, email.clone(), hash, input.data.clone(), &origin);
+    if matches!(input.kind.as_str(), "invite" | "signup" | "magiclink") {
+        announce(&state, &draft, &origin).await?;
+    }
     let mut tx = state.store().begin().await?;
     let (mut user, mail) = match input.kind.as_str() {
         "invite" => {
-            let mut user = invited(&state, &mut tx, &email, input.data, &origin).await?;
+            let mut user = invited(&state, &mut tx, &draft, &origin).await?;
             let purpose = Purpose::Invite;
             let mail = mails::confirmation(&state, &mut tx, &mut user, purpose, &back).await?;
             (user, mail)
         }
-        "signup" => {
-            signup_link(
-                &state,
-                &mut tx,
-                (&email, hash),
-                input.data,
-                (&origin, &back),
-            )
-            .await?
-        }
+        "signup" => signup_link(&state, &mut tx, &draft, input.data, (&origin, &back)).await?,
         "magiclink" | "recovery" => match lock_by_email(&state, &mut tx, &email, &origin).await? {
             Some(mut user) => {
                 let purpose = if input.kind == "recovery" {
@@ -152,8 +150,7 @@ pub async fn generate_link(
                 (user, mail)
             }
             None if input.kind == "magiclink" => {
-                let whom = (email.as_str(), hash);
-                signup_link(&state, &mut tx, whom, input.data, (&origin, &back)).await?
+                signup_link(&state, &mut tx, &draft, input.data, (&origin, &back)).await?
             }
             None => return Err(unknown()),
         },
@@ -189,32 +186,31 @@ pub async fn generate_link(
 async fn invited(
     state: &AppState,
     connection: &mut PgConnection,
-    email: &str,
-    data: Members,
+    draft: &User,
     origin: &Origin,
 ) -> Result<User> {
-    match lock_by_email(state, connection, email, origin).await? {
+    match lock_by_email(state, connection, draft.email(), origin).await? {
         Some(user) if user.email_confirmed_at.is_some() => Err(email_exists()),
         Some(user) => Ok(user),
-        None => new_user(state, connection, (email, None), data, origin).await,
+        None => accounts::create(connection, draft, &contact(draft), state.now()).await,
     }
 }
 
 async fn signup_link(
     state: &AppState,
     connection: &mut PgConnection,
-    (email, hash): (&str, Option<String>),
+    draft: &User,
     data: Members,
     (origin, back): (&Origin, &Return),
 ) -> Result<(User, Mail)> {
-    let mut user = match lock_by_email(state, connection, email, origin).await? {
+    let mut user = match lock_by_email(state, connection, draft.email(), origin).await? {
         Some(user) if user.email_confirmed_at.is_some() => return Err(email_exists()),
         Some(mut user) => {
             user.raw_user_meta_data = Some(types::Json(merge(user.user_metadata(), data)));
-            user.encrypted_password = hash.or(user.encrypted_password);
+            user.encrypted_password = draft.encrypted_password.clone().or(user.encrypted_password);
             user
         }
-        None => new_user(state, connection, (email, hash), data, origin).await?,
+        None => accounts::create(connection, draft, &contact(draft), state.now()).await?,
     };
     let purpose = Purpose::Signup;
     let mail = mails::confirmation(state, connection, &mut user, purpose, back).await?;
@@ -249,20 +245,28 @@ async fn change_link(
     Ok((user, mail))
 }
 
-async fn new_user(
+/// Somebody with this address, in case nobody has it yet.
+fn draft(
     state: &AppState,
-    connection: &mut PgConnection,
-    (email, hash): (&str, Option<String>),
+    email: String,
+    hash: Option<String>,
     data: Members,
     origin: &Origin,
-) -> Result<User> {
+) -> User {
     let jwt = &state.config().jwt;
-    let now = state.now();
     let audience = origin.audience.as_deref().unwrap_or(&jwt.audience);
-    let mut user = User::new(audience, &jwt.default_role, now);
-    user.encrypted_password = hash;
-    let contact = Contact::Email(email.to_owned());
-    accounts::create(connection, user, &contact, data, now).await
+    let user = User::new(audience, &jwt.default_role, state.now());
+    let mut draft = accounts::draft(user, &Contact::Email(email), data);
+    draft.encrypted_password = hash;
+    draft
+}
+
+fn contact(draft: &User) -> Contact {
+    Contact::Email(draft.email().to_owned())
+}
+
+async fn announce(state: &AppState, draft: &User, origin: &Origin) -> Result<()> {
+    points::before_contact_created(state, draft, &contact(draft), origin).await
 }
 
 async fn lock_by_email(

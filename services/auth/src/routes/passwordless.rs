@@ -15,6 +15,7 @@ use crate::{
     address,
     audit::{self, Action, Actor},
     error::{Error, Result, code},
+    hooks::points,
     limits::Limit,
     mails::{self, Mail, Purpose, Return},
     pkce::{Challenge, ChallengeInput},
@@ -167,7 +168,7 @@ pub async fn recover(
     begin_flow(&state, &mut tx, &user, challenge.as_ref(), "recovery").await?;
     store::users::save(&mut tx, &user, state.now()).await?;
     tx.commit().await?;
-    state.mailer().send(&mail).await?;
+    mails::send(&state, &[mail], &origin).await?;
     Ok(Json(json!({})))
 }
 
@@ -227,7 +228,7 @@ pub async fn resend(
     begin_flow(&state, &mut tx, &user, challenge.as_ref(), method).await?;
     store::users::save(&mut tx, &user, state.now()).await?;
     tx.commit().await?;
-    state.mailer().send_all(mails).await?;
+    mails::send(&state, &mails, &origin).await?;
     Ok(Json(json!({})))
 }
 
@@ -250,6 +251,14 @@ async fn send_link(
     let challenge = input.challenge.parse()?;
     let back = back(redirect_to, challenge.as_ref());
     let now = state.now();
+    let contact = Contact::Email(email.clone());
+    let jwt = &state.config().jwt;
+    let audience = origin.audience.as_deref().unwrap_or(&jwt.audience);
+    let new = User::new(audience, &jwt.default_role, now);
+    let draft = accounts::draft(new, &contact, input.data);
+    if input.create_user && !state.config().disable_signup {
+        points::before_contact_created(state, &draft, &contact, origin).await?;
+    }
     let mut tx = state.store().begin().await?;
     let known = lock_by_email(state, &mut tx, &email, origin).await?;
     let mut user = match known {
@@ -262,23 +271,16 @@ async fn send_link(
             let message = "Signups not allowed for this instance";
             return Err(Error::unprocessable(code::SIGNUP_DISABLED, message));
         }
-        None => {
-            let jwt = &state.config().jwt;
-            let audience = origin.audience.as_deref().unwrap_or(&jwt.audience);
-            let user = User::new(audience, &jwt.default_role, now);
-            let contact = Contact::Email(email.clone());
-            accounts::create(&mut tx, user, &contact, input.data, now).await?
-        }
+        None => accounts::create(&mut tx, &draft, &contact, now).await?,
     };
     if user.email_confirmed_at.is_none() && state.config().mailer.autoconfirm {
-        let contact = Contact::Email(email);
         accounts::confirm(&mut tx, &mut user, &contact, now).await?;
     }
     let (mail, method) = link_mail(state, &mut tx, &mut user, &back, origin).await?;
     begin_flow(state, &mut tx, &user, challenge.as_ref(), method).await?;
     store::users::save(&mut tx, &user, now).await?;
     tx.commit().await?;
-    state.mailer().send(&mail).await?;
+    mails::send(state, &[mail], origin).await?;
     Ok(Json(json!({})))
 }
 

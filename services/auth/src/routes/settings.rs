@@ -8,41 +8,24 @@ use axum::{
 use common::extract::Json;
 use serde_json::{Map, Value, json};
 
-use crate::AppState;
+use crate::{AppState, oauth::catalogue::NAMED};
 
-/// Providers that clients know by name.
-const PROVIDERS: [&str; 21] = [
-    "apple",
-    "azure",
-    "bitbucket",
-    "discord",
-    "facebook",
-    "snapchat",
-    "figma",
-    "fly",
-    "github",
-    "gitlab",
-    "google",
-    "keycloak",
-    "kakao",
-    "linkedin",
-    "linkedin_oidc",
-    "notion",
-    "spotify",
-    "slack",
-    "slack_oidc",
-    "workos",
-    "twitch",
-];
+/// Providers that clients ask about although they are not offered here.
+const OTHERS: [&str; 3] = ["linkedin", "slack", "snapchat"];
 
 /// The ways to sign in, and what a sign-up leads to.
 #[utoipa::path(get, path = "/settings", responses((status = 200, body = Object)))]
 pub async fn settings(State(state): State<AppState>) -> Json<Value> {
     let config = state.config();
-    let mut external: Map<String, Value> = PROVIDERS
-        .into_iter()
-        .chain(["twitter", "zoom"])
-        .map(|name| (name.to_owned(), Value::Bool(false)))
+    let is_on = |name: &str| {
+        let mut providers = state.oauth().providers().iter();
+        providers.any(|provider| provider.name == name)
+    };
+    let mut external: Map<String, Value> = NAMED
+        .iter()
+        .map(|named| named.name)
+        .chain(OTHERS)
+        .map(|name| (name.to_owned(), Value::Bool(is_on(name))))
         .collect();
     external.insert(
         "anonymous_users".to_owned(),

@@ -19,6 +19,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, Tokens},
+    hooks::points,
     limits::Limit,
     mails::{self, Purpose},
     pkce::{Challenge, ChallengeInput},
@@ -122,6 +123,7 @@ async fn anonymously(state: &AppState, data: Members, origin: &Origin) -> Result
     user.is_anonymous = true;
     user.raw_app_meta_data = Some(types::Json(Members::new()));
     user.raw_user_meta_data = Some(types::Json(data));
+    points::before_user_created(state, &user, origin).await?;
     let mut tx = state.store().begin().await?;
     let user = store::users::insert(&mut tx, &user).await?;
     let event = (origin, now);
@@ -144,6 +146,9 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
     let event = (origin, now);
     let traits = json!({ "provider": contact.provider() });
     let autoconfirm = autoconfirms(state, contact);
+    let mut draft = accounts::draft(new_user(state, origin, now), contact, new.data.clone());
+    draft.encrypted_password = Some(new.hash.clone());
+    points::before_contact_created(state, &draft, contact, origin).await?;
     let mut tx = state.store().begin().await?;
     let holder = contact.holder(&mut tx, audience(state, origin)).await?;
 
@@ -161,11 +166,7 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
             let locked = store::users::lock(&mut tx, user.id).await?;
             locked.ok_or_else(|| anyhow::anyhow!("the user is gone"))?
         }
-        None => {
-            let mut user = new_user(state, origin, now);
-            user.encrypted_password = Some(new.hash.clone());
-            accounts::create(&mut tx, user, contact, new.data.clone(), now).await?
-        }
+        None => accounts::create(&mut tx, &draft, contact, now).await?,
     };
     if autoconfirm {
         accounts::confirm(&mut tx, &mut user, contact, now).await?;
@@ -208,7 +209,7 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
     let invited = user.invited_at.is_some();
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
-    state.mailer().send(&mail).await?;
+    mails::send(state, &[mail], origin).await?;
     let view = if invited {
         view.without_details()
     } else {

@@ -16,10 +16,12 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, Granted, Tokens},
+    hooks::points,
     limits::Limit,
     password::Verdict,
     pkce,
     request::{Body, Origin, Params},
+    routes::id_token::{self, IdTokenGrant},
     store,
     user::User,
     verification::no_flow,
@@ -56,7 +58,7 @@ pub struct CodeGrant {
 #[utoipa::path(
     post,
     path = "/token",
-    params(("grant_type" = String, Query, description = "`password`, `refresh_token` or `pkce`")),
+    params(("grant_type" = String, Query, description = "`password`, `refresh_token`, `pkce` or `id_token`")),
     request_body = PasswordGrant,
     responses((status = 200, body = Tokens), (status = "4XX", body = crate::wire::RefusalV2))
 )]
@@ -76,6 +78,13 @@ pub async fn token(
         "refresh_token" => {
             let Body(input) = Body::<RefreshGrant>::from_request(request, &state).await?;
             let granted = grant::refresh(&state, &input.refresh_token, &origin).await?;
+            Ok(granted.into_response())
+        }
+        "id_token" => {
+            let (mut parts, body) = request.into_parts();
+            let request = Request::from_parts(parts.clone(), body);
+            let Body(input) = Body::<IdTokenGrant>::from_request(request, &state).await?;
+            let granted = id_token::exchange(&state, &input, &mut parts, &origin).await?;
             Ok(granted.into_response())
         }
         "pkce" => {
@@ -118,6 +127,10 @@ async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) ->
         .hasher()
         .verify(password.clone(), hash.as_deref())
         .await?;
+    if let Some(user) = &user {
+        let valid = verdict != Verdict::Wrong;
+        points::password_verification_attempt(state, user.id, valid, origin).await?;
+    }
     let (Some(user), Verdict::Right | Verdict::Outdated) = (user, verdict) else {
         let message = "Invalid login credentials";
         return Err(Error::bad_request(code::INVALID_CREDENTIALS, message));
@@ -172,7 +185,7 @@ async fn by_code(state: &AppState, input: &CodeGrant, origin: &Origin) -> Result
     if user.is_banned(now) {
         return Err(Error::bad_request(code::USER_BANNED, "User is banned"));
     }
-    let traits = json!({ "provider_type": "email" });
+    let traits = json!({ "provider_type": flow.provider_type });
     audit::record(
         &mut tx,
         Action::Login,
@@ -184,7 +197,7 @@ async fn by_code(state: &AppState, input: &CodeGrant, origin: &Origin) -> Result
     let method = flow.authentication_method.as_str();
     let granted = grant::begin(state, &mut tx, &user, method, origin).await?;
     tx.commit().await?;
-    Ok(granted)
+    Ok(granted.with_provider_tokens(flow.provider_access_token, flow.provider_refresh_token))
 }
 
 fn check_may_sign_in(state: &AppState, user: &User, contact: &Contact) -> Result<()> {

@@ -74,7 +74,7 @@ pub async fn reauthenticate(
     let mail = mails::reauthentication(&state, &mut tx, &mut user).await?;
     store::users::save(&mut tx, &user, state.now()).await?;
     tx.commit().await?;
-    state.mailer().send(&mail).await?;
+    mails::send(&state, &[mail], &origin).await?;
     Ok(Json(json!({})))
 }
 

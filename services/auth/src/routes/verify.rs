@@ -2,22 +2,19 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, header::LOCATION},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use common::{
-    error::{Problem, log},
-    extract::Json,
-};
+use common::{error::Problem, extract::Json};
 use serde::Deserialize;
 use serde_json::json;
-use url::Url;
 use utoipa::ToSchema;
 
 use crate::{
     AppState,
     error::{Error, Result, code},
     grant::Tokens,
+    landing::{failed, redirect, with_fragment, with_query},
     limits::Limit,
     one_time, pkce,
     request::{Body, Origin, Params},
@@ -75,7 +72,9 @@ pub async fn follow(
         }
     };
     let location = match verified {
-        Ok(Verified::Tokens(granted)) => with_fragment(&target, granted.fragment(kind))?,
+        Ok(Verified::Tokens(granted)) => {
+            with_fragment(&target, granted.fragment([("type", Some(kind.to_owned()))]))?
+        }
         Ok(Verified::Code(code)) => with_query(&target, &[("code", &code)])?,
         Ok(Verified::HalfWay) => with_fragment(
             &target,
@@ -83,7 +82,7 @@ pub async fn follow(
         )?,
         Err(error) => failed(&target, &error, token.starts_with(pkce::PREFIX))?,
     };
-    Ok((StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response())
+    Ok(redirect(StatusCode::SEE_OTHER, location))
 }
 
 /// Uses a token or code up and answers tokens.
@@ -159,54 +158,4 @@ impl Verification {
             }
         }
     }
-}
-
-/// Tells the application what went wrong, in the fragment and for PKCE in the query too.
-fn failed(target: &str, error: &Error, pkce: bool) -> Result<String> {
-    log(error);
-    let kind = match error.status().as_u16() {
-        400 => "invalid_request",
-        401 => "unauthorized_client",
-        403 => "access_denied",
-        500 => "server_error",
-        503 => "temporarily_unavailable",
-        _ => "",
-    };
-    let description = error.public_message();
-    let mut pairs = vec![
-        ("error", kind),
-        ("error_code", error.code()),
-        ("error_description", &description),
-    ];
-    pairs.retain(|(_, value)| !value.is_empty());
-    let target = if pkce {
-        with_query(target, &pairs)?
-    } else {
-        target.to_owned()
-    };
-    let mut fragment: Vec<_> = pairs
-        .into_iter()
-        .map(|(name, value)| (name, value.to_owned()))
-        .collect();
-    fragment.push(("sb", String::new()));
-    with_fragment(&target, fragment)
-}
-
-fn with_query(target: &str, pairs: &[(&str, &str)]) -> Result<String> {
-    let mut url = parse(target)?;
-    url.query_pairs_mut().extend_pairs(pairs);
-    Ok(url.into())
-}
-
-fn with_fragment(target: &str, pairs: Vec<(&str, String)>) -> Result<String> {
-    let mut url = parse(target)?;
-    let fragment = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(pairs)
-        .finish();
-    url.set_fragment(Some(&fragment));
-    Ok(url.into())
-}
-
-fn parse(target: &str) -> Result<Url> {
-    Url::parse(target).map_err(|error| Error::Internal(error.into()))
 }

@@ -194,6 +194,20 @@ pub async fn verified(
     Ok(())
 }
 
+/// Stores the name and number of a factor.
+pub async fn update(connection: &mut PgConnection, factor: &Factor) -> sqlx::Result<()> {
+    sqlx::query(
+        "update auth.mfa_factors set friendly_name = $2, phone = $3, updated_at = $4 where id = $1",
+    )
+    .bind(factor.id)
+    .bind(&factor.friendly_name)
+    .bind(&factor.phone)
+    .bind(factor.updated_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Removes a factor.
 pub async fn delete(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     sqlx::query("delete from auth.mfa_factors where id = $1")

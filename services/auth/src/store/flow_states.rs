@@ -1,5 +1,7 @@
 //! `auth.flow_state`: sign-ins that begin in one place and end in another.
 
+use std::fmt;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use crate::pkce::Challenge;
 
 /// A row of `auth.flow_state`, as far as codes need it.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub struct FlowState {
     /// Identifies the row.
     pub id: Uuid,
@@ -19,6 +21,12 @@ pub struct FlowState {
     pub code_challenge_method: Option<String>,
     /// What the exchange is checked against.
     pub code_challenge: Option<String>,
+    /// Name of the provider.
+    pub provider_type: String,
+    /// What the provider gave for itself.
+    pub provider_access_token: Option<String>,
+    /// What becomes another of those.
+    pub provider_refresh_token: Option<String>,
     /// How the user signs in.
     pub authentication_method: String,
     /// When the sign-in began.
@@ -79,9 +87,18 @@ pub async fn take(connection: &mut PgConnection, code: &str) -> sqlx::Result<Opt
     sqlx::query_as(
         "delete from auth.flow_state where auth_code = $1 \
          returning id, user_id, auth_code, code_challenge_method::text, code_challenge, \
+             provider_type, provider_access_token, provider_refresh_token, \
              authentication_method, created_at, auth_code_issued_at",
     )
     .bind(code)
     .fetch_optional(connection)
     .await
+}
+
+impl fmt::Debug for FlowState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowState")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }

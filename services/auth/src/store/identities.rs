@@ -98,3 +98,62 @@ pub async fn obfuscate(
     .await?;
     Ok(())
 }
+
+/// Who has an identity with one of these addresses that its provider vouched for; two at most.
+pub async fn holders(
+    connection: &mut PgConnection,
+    emails: &[String],
+    audience: &str,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select distinct i.user_id from auth.identities i join auth.users u on u.id = i.user_id \
+         where i.email = any($1) and i.identity_data -> 'email_verified' = 'true' \
+             and i.provider not like 'sso:%' and u.aud = $2 and not u.is_sso_user limit 2",
+    )
+    .bind(emails)
+    .bind(audience)
+    .fetch_all(connection)
+    .await
+}
+
+/// Notes a sign-in, and what the provider said on that occasion.
+pub async fn signed_in(
+    connection: &mut PgConnection,
+    id: Uuid,
+    data: &Members,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update auth.identities set identity_data = $2, last_sign_in_at = $3, updated_at = $3 \
+         where id = $1",
+    )
+    .bind(id)
+    .bind(Json(data))
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes an identity.
+pub async fn delete(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("delete from auth.identities where id = $1")
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes every identity of a user but one.
+pub async fn delete_others(
+    connection: &mut PgConnection,
+    user: Uuid,
+    keep: Uuid,
+) -> sqlx::Result<()> {
+    sqlx::query("delete from auth.identities where user_id = $1 and id <> $2")
+        .bind(user)
+        .bind(keep)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

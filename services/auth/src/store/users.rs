@@ -46,6 +46,24 @@ pub async fn by_email(
     .await
 }
 
+/// The user of `audience` with one of these addresses, in lower case; the first address counts most.
+pub async fn by_emails(
+    connection: &mut PgConnection,
+    emails: &[String],
+    audience: &str,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar(
+        "select id from auth.users \
+         where instance_id = $1 and lower(email) = any($2) and aud = $3 and not is_sso_user \
+         order by array_position($2, lower(email)), created_at limit 1",
+    )
+    .bind(Uuid::nil())
+    .bind(emails)
+    .bind(audience)
+    .fetch_optional(connection)
+    .await
+}
+
 /// The user of `audience` with this number.
 pub async fn by_phone(
     connection: &mut PgConnection,

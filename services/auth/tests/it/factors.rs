@@ -313,3 +313,36 @@ async fn a_session_may_do_without_the_factor_for_a_while_only() {
         .await
         .expect(StatusCode::OK);
 }
+
+#[tokio::test]
+async fn an_admin_manages_the_factors_of_a_user() {
+    let service = autoconfirming().await;
+    let tokens = service.signed_up(EMAIL).await;
+    let factor = enrolled(&service, access(&tokens), "phone").await;
+    let raised = raised(&service, access(&tokens), &factor).await;
+    let admin = crate::support::service_role();
+    let all = format!("/admin/users/{}/factors", text(&tokens["user"], "id"));
+    let one = format!("{all}/{}", text(&factor, "id"));
+    let renamed = service.client.put(&one).bearer(&admin);
+    let renamed = renamed
+        .json(&json!({"friendly_name": "tablet"}))
+        .send()
+        .await;
+    assert_eq!(
+        renamed.expect(StatusCode::OK).json()["friendly_name"],
+        "tablet"
+    );
+    let listed = service.client.get(&all).bearer(&admin).send().await;
+    assert_eq!(
+        listed.expect(StatusCode::OK).json()[0]["friendly_name"],
+        "tablet"
+    );
+    let user = || service.client.delete(&one).bearer(access(&raised));
+    refused(user, 403, "not_admin", "User not allowed").await;
+    let gone = service.client.delete(&one).bearer(&admin).send().await;
+    assert_eq!(gone.expect(StatusCode::OK).json()["id"], factor["id"]);
+    let again = || service.client.delete(&one).bearer(&admin);
+    refused(again, 404, "mfa_factor_not_found", "Factor not found").await;
+    let refreshed = service.refresh(text(&raised, "refresh_token")).await;
+    assert_eq!(jwt::claims(access(&refreshed.json()))["aal"], "aal1");
+}

@@ -79,7 +79,7 @@ async fn health_and_settings_speak_as_gotrue() {
     assert_eq!(settings["external"]["anonymous_users"], false);
     assert_eq!(
         settings["external"].as_object().map(serde_json::Map::len),
-        Some(26)
+        Some(27)
     );
     let keys = service
         .client
@@ -129,9 +129,15 @@ fn the_contract_has_every_route() {
     let expected = [
         "/.well-known/jwks.json",
         "/admin/audit",
+        "/admin/custom-providers",
+        "/admin/custom-providers/{provider_id}",
         "/admin/generate_link",
         "/admin/users",
         "/admin/users/{user_id}",
+        "/admin/users/{user_id}/factors",
+        "/admin/users/{user_id}/factors/{factor_id}",
+        "/authorize",
+        "/callback",
         "/factors",
         "/factors/{factor_id}",
         "/factors/{factor_id}/challenge",
@@ -146,8 +152,13 @@ fn the_contract_has_every_route() {
         "/resend",
         "/settings",
         "/signup",
+        "/sso",
+        "/sso/saml/acs",
+        "/sso/saml/metadata",
         "/token",
         "/user",
+        "/user/identities/authorize",
+        "/user/identities/{identity_id}",
         "/verify",
     ];
     assert_eq!(paths, expected);
@@ -205,4 +216,13 @@ async fn guesses_at_one_account_are_limited_wherever_they_come_from() {
         .sign_in("grace@example.com", "x")
         .await
         .expect(StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn there_is_no_single_sign_on_by_saml() {
+    let service = autoconfirming().await;
+    let body = json!({"domain": "example.com"});
+    let request = || service.client.post("/sso").json(&body);
+    let message = "SAML 2.0 is disabled";
+    refused(request, 404, "saml_provider_disabled", message).await;
 }

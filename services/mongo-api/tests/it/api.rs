@@ -46,6 +46,7 @@ impl Api {
     pub(crate) async fn on(uri: &str, database: &str, limits: Limits) -> Self {
         let config = Config {
             jwt_secret: SecretString::from(SECRET),
+            jwt_keys: common::identity::PublicKeys::default(),
             mongo_uri: SecretString::from(uri),
             database: database.to_owned(),
             limits,

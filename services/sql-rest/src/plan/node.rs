@@ -4,7 +4,7 @@ use crate::{
     catalog::QualifiedName,
     request::{
         Range,
-        field::JsonStep,
+        field::{Field, JsonStep},
         filter::{Connective, Operation},
         order::{Direction, Nulls},
         select::Aggregate,
@@ -187,13 +187,56 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderBy {
     /// The embed of the node whose value decides; none for the node's own.
-    pub embed: Option<usize>,
+    pub embed: Option<Decides>,
     /// The value.
     pub value: Value,
     /// Its direction, when given.
     pub direction: Option<Direction>,
     /// Where nulls go, when given.
     pub nulls: Option<Nulls>,
+}
+
+/// An embed whose value decides about the order of the rows around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decides {
+    /// Which embed of the node.
+    pub embed: usize,
+    /// Whether the value is one of those it shows, by the name it is shown under.
+    pub is_shown: bool,
+}
+
+impl Value {
+    /// A value by the name it is shown under, whatever its type.
+    pub(super) fn shown(field: &Field) -> Self {
+        Self {
+            base: Base::Column(field.name.clone()),
+            path: field.path.clone(),
+            to_jsonb: !field.path.is_empty(),
+        }
+    }
+}
+
+impl Embed {
+    /// Whether rows are joined to those around with a value shown under this name, as it can be
+    /// ordered by. `is_column` tells that a column of the related rows has the name.
+    pub(super) fn shows(&self, name: &str, is_column: bool) -> bool {
+        let shown = |shown: &Shown| match (&shown.name, &shown.value.base) {
+            _ if shown.format.is_some() || shown.aggregate.is_some() => false,
+            (Some(given), _) | (None, Base::Column(given)) => given == name,
+            (None, Base::Star) => is_column,
+            (None, _) => false,
+        };
+        match self.form {
+            Form::Object | Form::SpreadOne => {
+                let embeds = &self.node.embeds;
+                self.node.columns.iter().any(shown)
+                    || embeds
+                        .iter()
+                        .any(|embed| embed.lifted.iter().any(|value| value.name == name))
+            }
+            Form::Hidden | Form::Array | Form::SpreadMany => false,
+        }
+    }
 }
 
 impl Node {

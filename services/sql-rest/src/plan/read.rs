@@ -2,7 +2,7 @@
 //! resolved.
 
 use super::{
-    node::{Condition, Embed, Form, Node, OrderBy, Rows, Shown, Tie},
+    node::{Condition, Decides, Embed, Form, Node, OrderBy, Rows, Shown, Tie, Value},
     relate::{self, Wanted},
     said::Said,
     scope::Scope,
@@ -78,15 +78,17 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let (own, theirs) = said.distribute(&embeds, |name| self.find_embed(&embeds, name))?;
-        let built: Vec<Embed> = embeds
+        let mut built: Vec<Embed> = embeds
             .iter()
             .zip(theirs)
             .map(|(embed, said)| self.embed(&place, embed, said))
             .collect::<Result<_, Error>>()?;
         let expands = expands_star(&place, items, &own, &built);
+        let mut conditions = conditions(&place, &own, &embeds)?;
+        require_shown(&mut conditions, &mut built);
         Ok(Node {
             columns: self.columns(&place, items, expands)?,
-            conditions: conditions(&place, &own, &embeds)?,
+            conditions,
             order: self.order(&place, &own, &embeds, &built)?,
             range: own.range,
             from: place.rows,
@@ -108,7 +110,10 @@ impl<'a> Reader<'a> {
         };
         match self.options.embed_names {
             EmbedNames::AliasOrTarget => {
-                self.warnings.push(legacy_name(name, &alias));
+                let warning = legacy_name(name, &alias);
+                if !self.warnings.contains(&warning) {
+                    self.warnings.push(warning);
+                }
                 Ok(position)
             }
             EmbedNames::Alias => Err(Error::NotEmbedded(NotEmbedded::Aliased {
@@ -233,8 +238,19 @@ impl<'a> Reader<'a> {
                 target: name.to_owned(),
             });
         }
+        let field = &term.field;
         let scope = Scope::of_relation(self.catalog, &relationship.to, &embed.node.alias);
-        Ok(order_by(term, Some(position), scope.value(&term.field)?))
+        let is_shown = embed.shows(&field.name, scope.has_column(&field.name));
+        let value = if is_shown {
+            Value::shown(field)
+        } else {
+            scope.value(field)?
+        };
+        let decides = Decides {
+            embed: position,
+            is_shown,
+        };
+        Ok(order_by(term, Some(decides), value))
     }
 }
 
@@ -331,6 +347,27 @@ fn conditions(
     filters.chain(trees).collect()
 }
 
+/// Rows that are shown with those they relate to are joined anyway: where there must be some, the
+/// join sees to it.
+fn require_shown(conditions: &mut Vec<Condition>, embeds: &mut [Embed]) {
+    conditions.retain(|condition| {
+        let Condition::Related {
+            negated: false,
+            embed,
+        } = condition
+        else {
+            return true;
+        };
+        match embeds.get_mut(*embed) {
+            Some(embed) if embed.form != Form::Hidden => {
+                embed.inner = true;
+                false
+            }
+            _ => true,
+        }
+    });
+}
+
 /// A tree of conditions.
 pub(super) fn logic(
     scope: &Scope<'_>,
@@ -379,7 +416,7 @@ pub(super) fn condition(
     }
 }
 
-fn order_by(term: &OrderTerm, embed: Option<usize>, value: super::node::Value) -> OrderBy {
+fn order_by(term: &OrderTerm, embed: Option<Decides>, value: Value) -> OrderBy {
     OrderBy {
         embed,
         value,

@@ -11,7 +11,7 @@ use crate::{
     fuzzy,
     request::{
         field::Field,
-        filter::{Filter, Operation},
+        filter::{Filter, Operation, Operator},
         select::{Aggregate, AggregateFunction, SelectColumn},
     },
 };
@@ -230,7 +230,8 @@ impl<'a> Scope<'a> {
         let format = self
             .representation(found.data_type)
             .and_then(|representation| representation.to_json.clone())
-            .filter(|_| field.path.is_empty());
+            // What is summed up is the value itself.
+            .filter(|_| field.path.is_empty() && aggregate.is_none());
         let needs_name =
             format.is_some() || cast.is_some() || matches!(found.base, Base::Computed(_));
         let name = match (alias, field.path_name()) {
@@ -268,6 +269,7 @@ impl<'a> Scope<'a> {
         let searches = matches!(filter.operation, Operation::FullText { .. });
         let parse = self
             .representation(found.data_type)
+            .filter(|_| !is_pattern(&filter.operation))
             .and_then(|representation| representation.from_text.clone());
         Ok(Comparison {
             to_tsvector: searches && found.base_type != "tsvector",
@@ -279,15 +281,26 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// Whether what is compared with is a pattern, which is no value of the column's type.
+fn is_pattern(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Compare {
+            operator: Operator::Like | Operator::Ilike,
+            ..
+        }
+    )
+}
+
 /// `count` without parentheses, where it is no column, counts rows as it always did.
 fn legacy_count(column: &SelectColumn) -> Shown {
     Shown {
         value: value(Base::Star, &Field::column("*"), ""),
         format: None,
-        cast: column.cast.clone(),
+        cast: None,
         aggregate: Some(Aggregate {
             function: AggregateFunction::Count,
-            cast: None,
+            cast: column.cast.clone(),
         }),
         name: Some(column.alias.clone().unwrap_or_else(|| "count".to_owned())),
     }

@@ -42,7 +42,8 @@ async fn obey(cache: &SchemaCache, connection: &mut Connection) -> Result<Infall
             continue;
         };
         match notified?.payload.as_str() {
-            "" | "reload schema" | "reload config" => cache.reload(),
+            "" | "reload config" => cache.reload(),
+            "reload schema" => cache.reload_schema(),
             other => tracing::debug!(payload = other, "a notification asks for nothing known"),
         }
     }

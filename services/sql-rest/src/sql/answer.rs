@@ -28,8 +28,8 @@ pub(super) fn select(sql: &mut Writer, plan: &QueryPlan) {
     sql.push(" as page, ");
     body(sql, plan);
     sql.push(
-        " as body, current_setting('response.headers', true) as headers, \
-         current_setting('response.status', true) as status",
+        " as body, nullif(current_setting('response.headers', true), '') as headers, \
+         nullif(current_setting('response.status', true), '') as status",
     );
     if let Source::Write(write) = &plan.source {
         sql.push(", ");

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     plan::{
-        node::{Base, Embed, Form, Lifted, Node, OrderBy, Rows, Tie, Value},
+        node::{Embed, Form, Lifted, Node, OrderBy, Rows, Tie},
         write::WHOLE_ROW,
     },
     request::Range,
@@ -74,6 +74,18 @@ fn select_nothing(sql: &mut Writer, node: &Node, within: Option<Within<'_>>) {
     from(sql, node, within);
     let required: Vec<&Embed> = node.embeds.iter().filter(|embed| embed.inner).collect();
     filter(sql, node, within, &required);
+}
+
+/// Asks for related rows of each row of a node. Rows that are themselves related to others are few
+/// at a time: they are asked one by one, as they come, which `offset` makes the planner do.
+fn exists(sql: &mut Writer, node: &Node, embed: &Embed, is_within: bool) {
+    let within = Within {
+        around: node,
+        embed,
+    };
+    sql.push("exists (");
+    select_nothing(sql, &embed.node, Some(within));
+    sql.push(if is_within { " offset 0)" } else { ")" });
 }
 
 fn outputs(sql: &mut Writer, node: &Node, json: Json) {
@@ -168,8 +180,9 @@ fn from(sql: &mut Writer, node: &Node, within: Option<Within<'_>>) {
                 Some(Within { around, .. }) if around.from == Rows::Source => {
                     sql.member(&around.alias, WHOLE_ROW);
                 }
+                // Without the star it could be a column of that name.
                 Some(Within { around, .. }) => {
-                    sql.ident(&around.alias);
+                    sql.ident(&around.alias).push(".*");
                 }
                 None => {}
             }
@@ -256,30 +269,12 @@ fn filter(sql: &mut Writer, node: &Node, within: Option<Within<'_>>, required: &
     }
     if !node.conditions.is_empty() {
         next(sql);
-        let exists = |sql: &mut Writer, embed: &Embed| {
-            select_nothing(
-                sql,
-                &embed.node,
-                Some(Within {
-                    around: node,
-                    embed,
-                }),
-            );
-        };
+        let exists = |sql: &mut Writer, embed: &Embed| exists(sql, node, embed, within.is_some());
         conditions(sql, node, &exists);
     }
     for embed in required {
         next(sql);
-        sql.push("exists (");
-        select_nothing(
-            sql,
-            &embed.node,
-            Some(Within {
-                around: node,
-                embed,
-            }),
-        );
-        sql.push(")");
+        exists(sql, node, embed, within.is_some());
     }
 }
 
@@ -323,50 +318,32 @@ fn order(sql: &mut Writer, node: &Node) {
     }
     sql.push(" order by ");
     sql.separated(", ", &node.order, |sql, order| {
-        let embed = order.embed.and_then(|position| node.embeds.get(position));
-        match embed {
+        let decides = order
+            .embed
+            .and_then(|decides| Some((node.embeds.get(decides.embed)?, decides.is_shown)));
+        match decides {
             None => value(sql, &node.alias, &order.value),
-            Some(embed) => related_value(
-                sql,
-                Within {
+            Some((embed, true)) => value(sql, &joined(embed), &order.value),
+            Some((embed, false)) => {
+                let within = Within {
                     around: node,
                     embed,
-                },
-                order,
-            ),
+                };
+                related_value(sql, within, order);
+            }
         }
         direction(sql, order);
     });
 }
 
-/// A value of the one related row: as it was joined when it is shown, else looked up.
+/// A value of the one related row, looked up.
 fn related_value(sql: &mut Writer, within: Within<'_>, order: &OrderBy) {
-    let embed = within.embed;
-    if is_joined(embed, &order.value) {
-        value(sql, &joined(embed), &order.value);
-        return;
-    }
+    let node = &within.embed.node;
     sql.push("(select ");
-    value(sql, &embed.node.alias, &order.value);
-    from(sql, &embed.node, Some(within));
-    filter(sql, &embed.node, Some(within), &[]);
+    value(sql, &node.alias, &order.value);
+    from(sql, node, Some(within));
+    filter(sql, node, Some(within), &[]);
     sql.push(" limit 1)");
-}
-
-fn is_joined(embed: &Embed, value: &Value) -> bool {
-    let Base::Column(wanted) = &value.base else {
-        return false;
-    };
-    matches!(embed.form, Form::Object | Form::SpreadOne)
-        && embed.node.columns.iter().any(|column| {
-            let is_plain = column.value.path.is_empty()
-                && column.format.is_none()
-                && column.cast.is_none()
-                && column.aggregate.is_none()
-                && column.name.is_none();
-            is_plain && (column.value.base == Base::Star || column.value.base == value.base)
-        })
-        && !wanted.is_empty()
 }
 
 fn limit(sql: &mut Writer, range: Range) {

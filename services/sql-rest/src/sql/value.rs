@@ -23,7 +23,7 @@ pub(super) fn value(sql: &mut Writer, alias: &str, value: &Value) {
     for step in &value.path {
         sql.push(if step.as_text { "->>" } else { "->" });
         match &step.key {
-            JsonKey::Name(name) => sql.bind(name).push("::text"),
+            JsonKey::Name(name) => sql.bind(name),
             JsonKey::Index(index) => sql.bind(index).push("::int4"),
         };
     }
@@ -34,7 +34,8 @@ pub(super) fn base(sql: &mut Writer, alias: &str, base: &Base) {
         Base::Star => sql.ident(alias).push(".*"),
         Base::Row => sql.ident(alias),
         Base::Column(name) => sql.member(alias, name),
-        Base::Computed(function) => sql.qualified(function).push("(").ident(alias).push(")"),
+        // Without the star it could be a column of that name.
+        Base::Computed(function) => sql.qualified(function).push("(").ident(alias).push(".*)"),
         Base::One => sql.push("1"),
     };
 }
@@ -138,9 +139,8 @@ fn condition(
             sql.push(")");
         }
         Condition::Related { negated, embed } => {
-            sql.push(if *negated { "not exists (" } else { "exists (" });
+            sql.push(if *negated { "not " } else { "" });
             related(sql, *embed);
-            sql.push(")");
         }
     }
 }

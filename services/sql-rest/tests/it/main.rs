@@ -1,7 +1,9 @@
 //! The service against a real PostgreSQL.
 
+mod admin;
 mod catalog;
 mod isolation;
+mod media;
 mod openapi;
 mod operation;
 mod requests;

@@ -1,8 +1,13 @@
 //! The wire format, case by case, through the router and a real database.
 
+mod disambiguation;
 mod embedding;
 mod functions;
 mod reading;
+mod related;
+mod spread;
+mod values;
+mod views;
 mod writing;
 
 use http::{Method, StatusCode};
@@ -32,6 +37,7 @@ impl Spec {
             roles().await;
             let client = database.connect().await;
             client.batch_execute(include_str!("spec.sql")).await?;
+            client.batch_execute(include_str!("spec/fleet.sql")).await?;
             Ok(())
         })
         .await;

@@ -140,7 +140,7 @@ pub async fn update(
         .map_err(taken)?;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
-    state.mailer().send_all(mails).await?;
+    mails::send(&state, &mails, &origin).await?;
     Ok(Json(view))
 }
 

@@ -56,7 +56,7 @@ pub(super) fn primary_keys(keys: &[KeyRow], known: &Known<'_>) -> HashMap<u32, V
 }
 
 /// All relationships by where they start. Computed ones take the place of those found between the
-/// same relations.
+/// same relations. A relation that is related through hidden junctions alone is listed with none.
 pub(super) fn all(
     keys: &[KeyRow],
     primary_keys: &HashMap<u32, Vec<String>>,
@@ -90,6 +90,9 @@ pub(super) fn all(
         !overridden.contains(&ends)
     });
     let mut found: HashMap<QualifiedName, Vec<Relationship>> = HashMap::new();
+    for name in related_in_hiding(keys, known) {
+        found.entry(name).or_default();
+    }
     for relationship in detected.chain(computed.iter().cloned()) {
         let from = found.entry(relationship.from.clone()).or_default();
         from.push(relationship);
@@ -223,6 +226,31 @@ fn many_to_many(
         }
     }
     found
+}
+
+/// Relations at the ends of junctions that are not exposed.
+fn related_in_hiding(keys: &[KeyRow], known: &Known<'_>) -> HashSet<QualifiedName> {
+    let primary: HashMap<u32, &[i16]> = keys
+        .iter()
+        .filter(|key| key.kind == KeyKind::Primary)
+        .map(|key| (key.relation, key.columns.as_slice()))
+        .collect();
+    let mut ends: HashMap<u32, Vec<&KeyRow>> = HashMap::new();
+    for key in keys {
+        let is_hidden = !known.names.contains_key(&key.relation);
+        let in_primary_key = primary
+            .get(&key.relation)
+            .is_some_and(|columns| key.columns.iter().all(|column| columns.contains(column)));
+        if key.kind == KeyKind::Foreign && is_hidden && in_primary_key {
+            ends.entry(key.relation).or_default().push(key);
+        }
+    }
+    ends.into_values()
+        .filter(|keys| keys.len() > 1)
+        .flatten()
+        .flat_map(|key| known.showing(key.target, &key.target_columns))
+        .filter_map(|end| known.names.get(&end.relation).cloned())
+        .collect()
 }
 
 /// Every ordered pair of different constraints.
@@ -421,6 +449,19 @@ mod tests {
         assert_eq!(junctions[0].relation, name("likes"));
         assert_eq!(junctions[0].from_columns, pair("id", "user_id"));
         assert_eq!(junctions[0].to_columns, pair("post_id", "id"));
+    }
+
+    #[test]
+    fn a_hidden_junction_relates_nothing_but_its_ends_count_as_related() {
+        let mut fixture = fixture();
+        fixture.keys = vec![
+            key(KeyKind::Primary, HIDDEN, &[1, 2], None),
+            key(KeyKind::Foreign, HIDDEN, &[1], Some((USERS, 1))),
+            key(KeyKind::Foreign, HIDDEN, &[2], Some((POSTS, 1))),
+        ];
+        let all = all(&fixture.keys, &HashMap::new(), &fixture.known(), &[]);
+        assert_eq!(all.get(&name("users")), Some(&Vec::new()));
+        assert_eq!(all.get(&name("profiles")), None);
     }
 
     #[test]

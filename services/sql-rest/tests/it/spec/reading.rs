@@ -66,6 +66,7 @@ async fn rows_are_shaped_by_select() {
             json!([{"Id": 1, "Two Words": "boo"}]),
         ),
         ("/clients?select=count", json!([{"count": 2}])),
+        ("/clients?select=n:count::text", json!([{"n": "2"}])),
     ];
     for (path, expected) in table {
         assert_eq!(spec.reads(path).await, expected, "{path}");

@@ -1,0 +1,167 @@
+//! Whose account a sign-in at a provider leads to.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::{
+    mailed::query,
+    provider::{KEYCLOAK, ada, link, user_of, with_provider},
+    support::{EMAIL, PASSWORD, access, refused, service_role, text},
+};
+
+#[tokio::test]
+async fn an_address_the_provider_vouches_for_leads_to_its_account() {
+    let (service, provider) = with_provider(&[("GOTRUE_MAILER_AUTOCONFIRM", "true")]).await;
+    let tokens = service.signed_up(EMAIL).await;
+    provider.knows(ada(true));
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_eq!(user["id"], tokens["user"]["id"]);
+    assert_eq!(
+        user["app_metadata"]["providers"],
+        json!(["email", "keycloak"])
+    );
+    service
+        .sign_in(EMAIL, PASSWORD)
+        .await
+        .expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_address_nobody_vouches_for_leads_nowhere() {
+    for settings in [
+        vec![("GOTRUE_MAILER_AUTOCONFIRM", "true")],
+        vec![("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "true")],
+    ] {
+        let (service, provider) = with_provider(&settings).await;
+        let admin = service_role();
+        let body = json!({"email": EMAIL, "password": PASSWORD, "email_confirm": true});
+        let owner = service
+            .client
+            .post("/admin/users")
+            .bearer(&admin)
+            .json(&body)
+            .send()
+            .await;
+        let owner = owner.expect(StatusCode::OK).json();
+        provider.knows(ada(false));
+        let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+        assert_ne!(user["id"], owner["id"], "{settings:?}");
+        assert_eq!(user["email"], "", "{settings:?}");
+    }
+}
+
+/// The attacker cannot read the owner's mail, but signs up with the owner's address first.
+#[tokio::test]
+async fn whoever_took_an_address_before_its_owner_loses_the_account() {
+    let unconfirmed = [("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "true")];
+    let (service, provider) = with_provider(&unconfirmed).await;
+    service.sign_up(EMAIL).await.expect(StatusCode::OK);
+    let attacker = service
+        .sign_in(EMAIL, PASSWORD)
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    let body = json!({"data": {"theme": "evil"}});
+    service
+        .put_user(access(&attacker), body)
+        .await
+        .expect(StatusCode::OK);
+
+    provider.knows(ada(true));
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_eq!(user["email"], EMAIL);
+    assert_eq!(user["app_metadata"]["providers"], json!(["keycloak"]));
+    assert_eq!(user["user_metadata"].get("theme"), None);
+    service
+        .sign_in(EMAIL, PASSWORD)
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    service
+        .user(access(&attacker))
+        .await
+        .expect(StatusCode::FORBIDDEN);
+    let refreshed = service.refresh(text(&attacker, "refresh_token")).await;
+    refreshed.expect(StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_identity_with_an_address_nobody_vouched_for_does_not_attract_its_owner() {
+    let settings = [("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", "true")];
+    let (service, provider) = with_provider(&settings).await;
+    let attacker = service
+        .post("/signup", json!({}))
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    service
+        .execute("update auth.users set email = 'evil@example.com', email_confirmed_at = now()")
+        .await;
+    provider.knows(json!({"sub": "evil", "email": EMAIL, "email_verified": false}));
+    link(&service, &provider, access(&attacker)).await;
+    provider.knows(ada(true));
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_ne!(user["id"], attacker["user"]["id"]);
+}
+
+#[tokio::test]
+async fn a_new_user_with_an_address_nobody_vouches_for_confirms_it_first() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(ada(false));
+    let landed = provider.through(&service, KEYCLOAK).await;
+    let code = query(&landed, "error_code");
+    assert_eq!(code.as_deref(), Some("provider_email_needs_verification"));
+    let message = "Unverified email with keycloak. A confirmation email has been sent to your \
+                   keycloak email";
+    assert_eq!(
+        query(&landed, "error_description").as_deref(),
+        Some(message)
+    );
+    let hash = "select token_hash from auth.one_time_tokens";
+    let hash = service.value(hash).await.expect("a token");
+    let body = json!({"type": "signup", "token_hash": hash});
+    let tokens = service
+        .post("/verify", body)
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_eq!(user["id"], tokens["user"]["id"]);
+}
+
+#[tokio::test]
+async fn nobody_signs_up_through_a_provider_where_nobody_can() {
+    let (service, provider) = with_provider(&[("GOTRUE_DISABLE_SIGNUP", "true")]).await;
+    provider.knows(ada(true));
+    let landed = provider.through(&service, KEYCLOAK).await;
+    assert_eq!(
+        query(&landed, "error_code").as_deref(),
+        Some("signup_disabled")
+    );
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_at_a_provider_that_knows_the_address() {
+    let (service, provider) = with_provider(&[]).await;
+    let admin = service_role();
+    let body = json!({"type": "invite", "email": EMAIL});
+    let link = service
+        .client
+        .post("/admin/generate_link")
+        .bearer(&admin)
+        .json(&body);
+    let link = link.send().await.expect(StatusCode::OK).json();
+    let path = format!("{KEYCLOAK}&invite_token={}", text(&link, "hashed_token"));
+    provider.knows(json!({"sub": "1", "email": "other@example.com", "email_verified": true}));
+    let landed = provider.through(&service, &path).await;
+    let message = "Invited email does not match emails from external provider";
+    assert_eq!(
+        query(&landed, "error_description").as_deref(),
+        Some(message)
+    );
+    provider.knows(ada(true));
+    let user = user_of(&service, &provider.through(&service, &path).await).await;
+    assert_eq!(user["id"], link["id"]);
+    let path = format!("{KEYCLOAK}&invite_token=none");
+    let message = "User identified by token not found";
+    refused(|| service.client.get(&path), 404, "user_not_found", message).await;
+}
