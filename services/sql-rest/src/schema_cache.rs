@@ -16,7 +16,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use common::{clock::Clock, lifecycle::Lifecycle, postgres::Pool, retry};
+use common::{
+    clock::Clock,
+    lifecycle::Lifecycle,
+    postgres::{Failure, Pool},
+    retry,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -95,12 +100,13 @@ impl SchemaCache {
             cached_tokens: config.cached_tokens,
             clock,
         }));
-        cache.reload();
         lifecycle.spawn_until_stop("schema cache", cache.clone().keep_loaded());
         lifecycle.spawn_until_stop("reload signals", cache.clone().obey_signals());
         if let Some(channel) = cache.0.channel.clone() {
             let listening = listener::listen(cache.clone(), channel);
             lifecycle.spawn_until_stop("reload notifications", listening);
+        } else {
+            cache.reload();
         }
         cache
     }
@@ -180,8 +186,14 @@ impl SchemaCache {
         let before = self.snapshot();
         let settings = if self.0.settings_in_database {
             let pre_config = self.0.pre_config.as_deref();
-            let overrides = settings::of_database(&mut connection, pre_config).await?;
-            self.settings(overrides, &before)
+            match settings::of_database(&mut connection, pre_config).await {
+                Ok(overrides) => self.settings(overrides, &before),
+                Err(Failure::Database(error)) => {
+                    tracing::error!(%error, "settings cannot be read, so all stay as they were");
+                    Arc::clone(&before.settings)
+                }
+                Err(lost) => return Err(lost.into()),
+            }
         } else if with_settings {
             self.settings(Vec::new(), &before)
         } else {

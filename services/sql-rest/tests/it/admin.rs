@@ -173,6 +173,12 @@ async fn settings_that_cannot_be_used_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_function_for_settings_that_fails_stops_nothing() {
+    let stack = stack(&[("PGRST_DB_PRE_CONFIG", "api.nothing")]).await;
+    assert_eq!(status(&stack.client, "/books").await, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn settings_of_a_role_hold_for_its_requests() {
     let stack = stack(&[]).await;
     stack

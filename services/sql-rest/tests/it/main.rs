@@ -6,6 +6,7 @@ mod isolation;
 mod media;
 mod openapi;
 mod operation;
+mod options;
 mod requests;
 mod spec;
 mod stack;
