@@ -68,7 +68,7 @@ keys: ## Show the gateway URL and the keys
 ##@ Test
 
 .PHONY: test
-test: deps fmt-check lint test-rust test-e2e test-browser ## Everything the gate runs
+test: deps fmt-check lint test-rust test-e2e test-browser ## Everything but the containers
 
 .PHONY: fmt-check
 fmt-check:
