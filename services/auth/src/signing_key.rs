@@ -264,7 +264,7 @@ mod tests {
     /// The first value in DER, which is taken from `rest`.
     fn value<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
         let short = usize::from(rest[1]);
-        let digits = if short < 0x80 { 0 } else { short - 0x80 };
+        let digits = short.saturating_sub(0x80);
         let long = rest[2..2 + digits]
             .iter()
             .fold(0, |sum, digit| sum << 8 | usize::from(*digit));

@@ -9,7 +9,7 @@ use url::Url;
 use crate::{
     mailed::{CHALLENGE, VERIFIER, fragment, query},
     provider::{KEYCLOAK, ada, user_of, with_provider},
-    support::{EMAIL, access, refused, service_role, text},
+    support::{EMAIL, access, refused, service_role},
 };
 
 #[tokio::test]
