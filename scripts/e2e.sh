@@ -7,6 +7,20 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/stack.sh
 . scripts/stack.sh
 
-(cd tests/e2e && npm ci --silent --no-audit --no-fund)
+cd tests/e2e
+npm ci --silent --no-audit --no-fund
+# Made anew when the pinned versions change.
+if ! cmp -s requirements.txt .venv/made-from; then
+    rm -rf .venv
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet --disable-pip-version-check --require-virtualenv -r requirements.txt
+    cp requirements.txt .venv/made-from
+fi
+cd ../..
+
+export EXPOSED_SCHEMAS=public,archive PGRST_DB_SCHEMAS=public,archive PGRST_DB_PLAN_ENABLED=true
 start_stack "$ferrobase" e2e
-(cd tests/e2e && npm test --silent)
+psql -qX -v ON_ERROR_STOP=1 -f tests/e2e/clients.sql
+cd tests/e2e
+npm test --silent
+.venv/bin/python -m unittest --quiet postgrest_test

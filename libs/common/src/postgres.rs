@@ -18,14 +18,16 @@ pub mod own;
 mod pool;
 mod row;
 mod session;
+mod ssl_options;
 mod statement;
 mod stream;
 mod target;
+mod tls;
 
 pub use self::{
     connection::Connection,
     failure::{Failure, ServerError},
-    pool::{Lease, Pool, PoolConfig},
+    pool::{Lease, Pool, PoolConfig, PoolState},
     row::{Fields, Row},
     session::{Access, Isolation, Session},
     statement::{Format, Notification, Outcome, Param, Statement},

@@ -11,6 +11,7 @@ use crate::{
     config::{self, EXIT_CONFIGURATION, Env, FromEnv},
     error::failure,
     health::Health,
+    leftover,
     lifecycle::{self, Lifecycle},
     observe, operations, probe,
     server::{self, ConnectionLimits},
@@ -35,6 +36,11 @@ pub trait Service: Sized + 'static {
         lifecycle: &Lifecycle,
     ) -> impl Future<Output = anyhow::Result<App>> + Send;
 
+    /// Where it listens, unless it is handed a listener.
+    fn listen_address(env: &mut Env) -> SocketAddr {
+        config::listen_address(env, Self::NAME, Self::PORT)
+    }
+
     /// The service's OpenAPI document.
     fn contract() -> utoipa::openapi::OpenApi;
 
@@ -53,6 +59,11 @@ pub trait Launch: Sized + 'static {
     /// As [`Service::Config`].
     type Config: FromEnv + Send;
 
+    /// As [`Service::listen_address`].
+    fn listen_address(env: &mut Env) -> SocketAddr {
+        config::listen_address(env, Self::NAME, Self::PORT)
+    }
+
     /// Builds it and begins to serve on `listener`, until `lifecycle` stops.
     fn launch(
         config: Self::Config,
@@ -65,6 +76,10 @@ impl<S: Service> Launch for S {
     const NAME: &'static str = <S as Service>::NAME;
     const PORT: u16 = <S as Service>::PORT;
     type Config = <S as Service>::Config;
+
+    fn listen_address(env: &mut Env) -> SocketAddr {
+        <S as Service>::listen_address(env)
+    }
 
     async fn launch(
         config: Self::Config,
@@ -99,7 +114,7 @@ pub struct Settings<S: Launch> {
 impl<S: Launch> FromEnv for Settings<S> {
     fn from_env(env: &mut Env) -> Self {
         Self {
-            listen: config::listen_address(env, S::NAME, S::PORT),
+            listen: S::listen_address(env),
             config: S::Config::from_env(env),
         }
     }
@@ -132,7 +147,8 @@ pub fn router<S: Service>(app: App, lifecycle: &Lifecycle) -> anyhow::Result<Rou
                 "internal error",
             )
         }))
-        .layer(middleware::from_fn_with_state(S::NAME, observe::observe));
+        .layer(middleware::from_fn_with_state(S::NAME, observe::observe))
+        .layer(middleware::from_fn(leftover::read));
     operations::in_front_of(router, app.health, &S::contract(), lifecycle)
 }
 

@@ -6,8 +6,10 @@
 mod given;
 mod settings;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use common::{
-    config::{Env, FromEnv},
+    config::{self, Env, FromEnv},
     postgres::PoolConfig,
 };
 
@@ -15,6 +17,9 @@ pub use self::{
     given::Given,
     settings::{OpenApiMode, Settings, TransactionEnd},
 };
+
+/// What a setting begins with when it is in the file behind it.
+const FILE: char = '@';
 
 /// Longest request body, unless configured.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -34,6 +39,8 @@ pub struct Config {
     pub cached_tokens: usize,
     /// Longest request body.
     pub max_body_bytes: usize,
+    /// Where the administrator's server listens, if there is one.
+    pub admin: Option<SocketAddr>,
     /// What can change while the service runs.
     pub settings: Settings,
     /// The texts the settings were read from; they hold where the database gives nothing.
@@ -55,6 +62,7 @@ impl FromEnv for Config {
             pre_config: env.optional("PGRST_DB_PRE_CONFIG"),
             cached_tokens: env.parse("PGRST_JWT_CACHE_MAX_ENTRIES", 1000),
             max_body_bytes: env.parse("SQL_REST_MAX_BODY_BYTES", MAX_BODY_BYTES),
+            admin: admin_address(env),
             settings,
             given,
         }
@@ -62,12 +70,19 @@ impl FromEnv for Config {
 }
 
 fn pool(env: &mut Env) -> PoolConfig {
-    let defaults = PoolConfig::from_env(env, "PGRST_DB_URI");
+    let name = "PGRST_DB_URI";
+    let uri = env.required(name);
+    let uri = from_file(&uri).unwrap_or_else(|| {
+        env.problem(format!("{name} names a file that cannot be read"));
+        String::new()
+    });
+    let defaults = PoolConfig::checked(env, name, uri);
+    let older_idletime = env.parse("PGRST_DB_POOL_TIMEOUT", 30);
     let keeps_statements = env.flag("PGRST_DB_PREPARED_STATEMENTS", true);
     PoolConfig {
         max_connections: env.parse("PGRST_DB_POOL", 10),
         acquire_timeout: env.seconds("PGRST_DB_POOL_ACQUISITION_TIMEOUT", 10),
-        max_idle: env.seconds("PGRST_DB_POOL_MAX_IDLETIME", 30),
+        max_idle: env.seconds("PGRST_DB_POOL_MAX_IDLETIME", older_idletime),
         max_lifetime: env.seconds("PGRST_DB_POOL_MAX_LIFETIME", 1800),
         cached_statements: if keeps_statements {
             defaults.cached_statements
@@ -78,9 +93,51 @@ fn pool(env: &mut Env) -> PoolConfig {
     }
 }
 
+/// Where requests are answered: `PostgREST`'s variables, or else those all services have.
+pub fn listen_address(env: &mut Env) -> SocketAddr {
+    let usual = config::listen_address(env, "sql-rest", 3000);
+    SocketAddr::new(
+        host(env, "PGRST_SERVER_HOST").unwrap_or(usual.ip()),
+        env.parse("PGRST_SERVER_PORT", usual.port()),
+    )
+}
+
+fn admin_address(env: &mut Env) -> Option<SocketAddr> {
+    let main = listen_address(env);
+    let host = host(env, "PGRST_ADMIN_SERVER_HOST").unwrap_or(main.ip());
+    let port = env.parse_optional("PGRST_ADMIN_SERVER_PORT")?;
+    if port == main.port() {
+        env.problem("PGRST_ADMIN_SERVER_PORT cannot be the same as PGRST_SERVER_PORT");
+    }
+    Some(SocketAddr::new(host, port))
+}
+
+/// An address, or one of the words for all there are.
+fn host(env: &mut Env, name: &str) -> Option<IpAddr> {
+    let text = env.optional(name)?;
+    match text.as_str() {
+        "*" | "*4" | "!4" => Some(Ipv4Addr::UNSPECIFIED.into()),
+        "*6" | "!6" => Some(Ipv6Addr::UNSPECIFIED.into()),
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        other => other
+            .parse()
+            .map_err(|_| env.problem(format!("{name} is not an address such as 127.0.0.1")))
+            .ok(),
+    }
+}
+
+/// A text, or the content of the file it names, without the line break at its end.
+fn from_file(text: &str) -> Option<String> {
+    let Some(path) = text.strip_prefix(FILE) else {
+        return Some(text.to_owned());
+    };
+    let content = std::fs::read_to_string(path).ok()?;
+    Some(content.strip_suffix('\n').unwrap_or(&content).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{collections::BTreeSet, io::Write, time::Duration};
 
     use common::config::load;
 
@@ -104,6 +161,65 @@ mod tests {
         assert_eq!(settings.extra_search_path, ["public"]);
         assert_eq!(settings.anonymous_role.as_deref(), Some("anon"));
         assert!(settings.keys.is_none());
+    }
+
+    #[test]
+    fn texts_can_be_in_files() {
+        let file = |text: &str| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            writeln!(file, "{text}").unwrap();
+            file
+        };
+        let (secret, uri) = (
+            file("0123456789abcdef0123456789abcdef"),
+            file("postgres://me@db/app"),
+        );
+        let at = |file: &tempfile::NamedTempFile| format!("@{}", file.path().display());
+        let pairs = [
+            ("PGRST_JWT_SECRET", at(&secret)),
+            ("PGRST_DB_URI", at(&uri)),
+        ];
+        let read = load::<Config>(&mut Env::from_pairs(pairs)).unwrap();
+        assert!(read.settings.keys.is_some());
+        let message = config(&[("PGRST_JWT_SECRET", "@/nowhere")]).unwrap_err();
+        assert!(message.contains("cannot be read"), "{message}");
+    }
+
+    #[test]
+    fn the_administrator_has_a_port_of_its_own() {
+        assert_eq!(config(&[]).unwrap().admin, None);
+        let both = [
+            ("PGRST_SERVER_HOST", "!4"),
+            ("PGRST_ADMIN_SERVER_PORT", "3001"),
+        ];
+        let admin = config(&both).unwrap().admin.unwrap();
+        assert_eq!(admin.to_string(), "0.0.0.0:3001");
+        let same = [
+            ("PGRST_SERVER_PORT", "3001"),
+            ("PGRST_ADMIN_SERVER_PORT", "3001"),
+        ];
+        assert!(config(&same).is_err());
+    }
+
+    #[test]
+    fn every_variable_is_in_the_table_for_users() {
+        let mut env = Env::from_pairs([URI]);
+        load::<Config>(&mut env).unwrap();
+        listen_address(&mut env);
+        let read: BTreeSet<&str> = env
+            .known()
+            .filter(|name| name.starts_with("PGRST_") || name.starts_with("SQL_REST_"))
+            .collect();
+        let page = include_str!("../../../docs/sql-rest.md");
+        let told: BTreeSet<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"))
+            .filter_map(|line| line.split_once('`'))
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with("PGRST_") || name.starts_with("SQL_REST_"))
+            .filter(|name| *name != "PGRST_APP_SETTINGS_…")
+            .collect();
+        assert_eq!(read, told);
     }
 
     #[test]

@@ -85,7 +85,11 @@ impl Authenticator {
             return Err(JwtError::Crypto);
         }
         let mut claims = keys.verify(token)?;
-        claims::check(&claims, now, self.audience.as_deref())?;
+        let checked = match claims::check(&claims, now, self.audience.as_deref()) {
+            // One that is over is remembered as well: that will not change.
+            checked @ (Ok(()) | Err(JwtError::Expired)) => checked,
+            Err(error) => return Err(error),
+        };
         let role = self
             .role_claim
             .find(&claims)
@@ -94,7 +98,7 @@ impl Authenticator {
         claims.insert("role".to_owned(), Value::String(role.clone()));
         let identity = Arc::new(Identity::new(role, &claims, true));
         self.cache.put(token, &identity);
-        Ok(identity)
+        checked.map(|()| identity)
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`session`] and [`transaction`] run the statement as that role, and [`response`]
 //! shapes the answer.
 
+pub mod admin;
 pub mod catalog;
 pub mod config;
 mod contract;
@@ -15,6 +16,7 @@ pub mod error;
 mod fuzzy;
 pub mod jwt;
 pub mod media;
+mod metric;
 pub mod openapi;
 pub mod options;
 pub mod payload;
@@ -29,9 +31,12 @@ pub mod sql;
 mod timing;
 pub mod transaction;
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use common::{
     clock::Clock,
+    config::Env,
     health::Health,
     lifecycle::Lifecycle,
     postgres::{InvalidTarget, Pool},
@@ -94,11 +99,20 @@ impl Service for SqlRest {
     type Config = Config;
 
     async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
+        let admin = config.admin;
         let state = AppState::start(config, Clock::system(), lifecycle)?;
+        lifecycle.spawn_until_stop("pool metrics", metric::watch_pool(state.pool.clone()));
+        if let Some(address) = admin {
+            admin::start(address, state.clone(), lifecycle).await?;
+        }
         Ok(App {
             health: state.health(),
             router: router(state),
         })
+    }
+
+    fn listen_address(env: &mut Env) -> SocketAddr {
+        config::listen_address(env)
     }
 
     fn contract() -> utoipa::openapi::OpenApi {

@@ -4,6 +4,10 @@ use crate::catalog::QualifiedName;
 
 /// What a request may do and how far it may go.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, on or off"
+)]
 pub struct Options {
     /// Exposed schemas, the first being the default (`db-schemas`).
     pub schemas: Vec<String>,
@@ -13,6 +17,8 @@ pub struct Options {
     pub aggregates: bool,
     /// Whether clients may ask for execution plans (`db-plan-enabled`).
     pub plans: bool,
+    /// Whether `Prefer: timezone=` is obeyed (`db-timezone-enabled`).
+    pub timezones: bool,
     /// Whether `Prefer: tx=` may decide how the transaction ends (`db-tx-end`).
     pub tx_override: bool,
     /// How filters, orders and limits name an embed that has an alias
@@ -59,6 +65,7 @@ impl Default for Options {
             max_rows: None,
             aggregates: false,
             plans: false,
+            timezones: true,
             tx_override: false,
             embed_names: EmbedNames::default(),
             root_function: None,

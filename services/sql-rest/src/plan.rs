@@ -5,6 +5,7 @@ mod applied;
 pub mod call;
 pub mod negotiate;
 pub mod node;
+mod reach;
 mod read;
 mod relate;
 mod said;

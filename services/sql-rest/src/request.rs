@@ -154,7 +154,7 @@ impl ApiRequest {
         Ok(Self {
             schema: route::schema(profile.as_deref(), &target, options),
             profile: profile.filter(|_| options.schemas.len() > 1),
-            preferences: Preferences::parse(incoming.headers),
+            preferences: Preferences::parse(incoming.headers, options.timezones),
             accept: accept::parse(incoming.headers),
             content_type: route::content_type(incoming.headers),
             target,

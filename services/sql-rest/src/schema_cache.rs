@@ -7,10 +7,21 @@
 mod listener;
 mod settings;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use arc_swap::ArcSwap;
-use common::{clock::Clock, lifecycle::Lifecycle, postgres::Pool, retry};
+use common::{
+    clock::Clock,
+    lifecycle::Lifecycle,
+    postgres::{Failure, Pool},
+    retry,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -23,6 +34,7 @@ use crate::{
     },
     config::{Config, Given, Settings},
     jwt::Authenticator,
+    metric,
 };
 
 pub use self::settings::{ISOLATION, RoleSettings};
@@ -46,9 +58,15 @@ pub struct SchemaCache(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    current: ArcSwap<Snapshot>,
+    snapshot: ArcSwap<Snapshot>,
     /// A reload is due. Any number of requests for one make one.
     due: Notify,
+    /// The reload that is due reads settings anew.
+    settings_due: AtomicBool,
+    /// Reloads that were asked for.
+    asked: AtomicU64,
+    /// How many of them are done.
+    done: AtomicU64,
     pool: Pool,
     given: Given,
     settings_in_database: bool,
@@ -64,13 +82,16 @@ impl SchemaCache {
         let authenticator =
             Authenticator::new(&config.settings, config.cached_tokens, clock.clone());
         let cache = Self(Arc::new(Inner {
-            current: ArcSwap::from_pointee(Snapshot {
+            snapshot: ArcSwap::from_pointee(Snapshot {
                 settings: Arc::new(config.settings),
                 authenticator: Arc::new(authenticator),
                 catalog: None,
                 roles: Arc::default(),
             }),
             due: Notify::new(),
+            settings_due: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            done: AtomicU64::new(0),
             pool,
             given: config.given,
             settings_in_database: config.settings_in_database,
@@ -79,29 +100,42 @@ impl SchemaCache {
             cached_tokens: config.cached_tokens,
             clock,
         }));
-        cache.reload();
         lifecycle.spawn_until_stop("schema cache", cache.clone().keep_loaded());
         lifecycle.spawn_until_stop("reload signals", cache.clone().obey_signals());
         if let Some(channel) = cache.0.channel.clone() {
             let listening = listener::listen(cache.clone(), channel);
             lifecycle.spawn_until_stop("reload notifications", listening);
+        } else {
+            cache.reload();
         }
         cache
     }
 
     /// The snapshot of this moment.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.current.load_full()
+        self.0.snapshot.load_full()
     }
 
     /// Has everything read again, soon.
     pub fn reload(&self) {
+        self.0.settings_due.store(true, Ordering::Release);
+        self.reload_schema();
+    }
+
+    /// Has the catalogue read again, soon, and with it the settings that are in the database.
+    pub fn reload_schema(&self) {
+        self.0.asked.fetch_add(1, Ordering::AcqRel);
         self.0.due.notify_one();
+    }
+
+    /// Whether the snapshot is what the database held when it last announced a change.
+    pub fn is_current(&self) -> bool {
+        self.0.done.load(Ordering::Acquire) == self.0.asked.load(Ordering::Acquire)
     }
 
     /// Whether the catalogue was ever read.
     pub fn check(&self) -> Result<(), String> {
-        let loaded = self.0.current.load().catalog.is_some();
+        let loaded = self.0.snapshot.load().catalog.is_some();
         loaded
             .then_some(())
             .ok_or_else(|| "not loaded yet".to_owned())
@@ -114,11 +148,15 @@ impl SchemaCache {
     async fn keep_loaded(self) {
         loop {
             self.0.due.notified().await;
-            retry::until_ok("loading the schema cache", || self.load()).await;
+            let asked = self.0.asked.load(Ordering::Acquire);
+            let with_settings = self.0.settings_due.swap(false, Ordering::AcqRel);
+            let load = || self.load_counted(with_settings);
+            retry::until_ok("loading the schema cache", load).await;
+            self.0.done.store(asked, Ordering::Release);
         }
     }
 
-    /// Both signals of `PostgREST`, the one for the schema and the one for settings, reload both.
+    /// As with `PostgREST`, one signal is for the schema and one for settings.
     async fn obey_signals(self) {
         let streams = (
             signal(SignalKind::user_defined1()),
@@ -130,20 +168,34 @@ impl SchemaCache {
         };
         loop {
             tokio::select! {
-                _ = schema.recv() => {}
-                _ = settings.recv() => {}
+                _ = schema.recv() => self.reload_schema(),
+                _ = settings.recv() => self.reload(),
             }
-            self.reload();
         }
     }
 
-    async fn load(&self) -> Result<(), LoadError> {
+    async fn load_counted(&self, with_settings: bool) -> Result<(), LoadError> {
+        let start = Instant::now();
+        let loaded = self.load(with_settings).await;
+        metric::count_load(loaded.is_ok().then(|| start.elapsed()));
+        loaded
+    }
+
+    async fn load(&self, with_settings: bool) -> Result<(), LoadError> {
         let mut connection = self.pool().connect_apart().await?;
         let before = self.snapshot();
         let settings = if self.0.settings_in_database {
             let pre_config = self.0.pre_config.as_deref();
-            let overrides = settings::of_database(&mut connection, pre_config).await?;
-            self.overridden(overrides)
+            match settings::of_database(&mut connection, pre_config).await {
+                Ok(overrides) => self.settings(overrides, &before),
+                Err(Failure::Database(error)) => {
+                    tracing::error!(%error, "settings cannot be read, so all stay as they were");
+                    Arc::clone(&before.settings)
+                }
+                Err(lost) => return Err(lost.into()),
+            }
+        } else if with_settings {
+            self.settings(Vec::new(), &before)
         } else {
             Arc::clone(&before.settings)
         };
@@ -156,23 +208,30 @@ impl SchemaCache {
             let clock = self.0.clock.clone();
             Arc::new(Authenticator::new(&settings, self.0.cached_tokens, clock))
         };
-        self.0.current.store(Arc::new(Snapshot {
+        let replaced = self.0.snapshot.swap(Arc::new(Snapshot {
             settings,
             authenticator,
             catalog: Some(Arc::new(catalog)),
             roles: Arc::new(roles),
         }));
+        // Freeing thousands of tables takes a while, in which this thread is to answer requests.
+        tokio::task::spawn_blocking(move || drop((before, replaced)));
         self.pool().forget_statements();
         Ok(())
     }
 
-    /// The configured settings with what the database says instead.
-    fn overridden(&self, overrides: Vec<(String, String)>) -> Arc<Settings> {
+    /// The configured settings with what the database says instead; those before when they cannot
+    /// be used.
+    fn settings(&self, overrides: Vec<(String, String)>, before: &Snapshot) -> Arc<Settings> {
         let (settings, problems) = Settings::read(&self.0.given.overlaid(overrides));
-        for problem in problems {
-            tracing::error!(problem, "a setting in the database is not usable");
+        for problem in &problems {
+            tracing::error!(problem, "a setting is not usable, so all stay as they were");
         }
-        Arc::new(settings)
+        if problems.is_empty() {
+            Arc::new(settings)
+        } else {
+            Arc::clone(&before.settings)
+        }
     }
 }
 

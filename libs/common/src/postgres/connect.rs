@@ -22,7 +22,7 @@ use tokio_postgres::fallible_iterator::FallibleIterator;
 
 use super::{
     Connection, Failure, ServerError, Target, connection::CancelKey, stream::Stream,
-    target::Address,
+    target::Address, tls::Tls,
 };
 
 /// Opens a connection that keeps up to `cached_statements` statements prepared.
@@ -54,6 +54,7 @@ pub(super) async fn cancel(target: &Target, key: CancelKey) -> Result<(), Failur
         let mut message = BytesMut::new();
         frontend::cancel_request(key.process_id, key.secret_key, &mut message);
         stream.write_all(&message).await.map_err(Failure::Lost)?;
+        stream.flush().await.map_err(Failure::Lost)?;
         stream.shutdown().await.map_err(Failure::Lost)
     };
     let limit = target.connect_timeout();
@@ -65,7 +66,7 @@ pub(super) async fn cancel(target: &Target, key: CancelKey) -> Result<(), Failur
 async fn open(target: &Target) -> Result<Stream, Failure> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in target.addresses() {
-        match open_address(&address).await {
+        match open_address(&address, target.tls()).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
@@ -73,15 +74,25 @@ async fn open(target: &Target) -> Result<Stream, Failure> {
     Err(Failure::Connect(last.into()))
 }
 
-async fn open_address(address: &Address) -> io::Result<Stream> {
-    match address {
-        Address::Tcp(host, port) => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            stream.set_nodelay(true)?;
-            Ok(Stream::Tcp(stream))
-        }
-        Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+async fn open_address(address: &Address, tls: Option<&Tls>) -> io::Result<Stream> {
+    let (host, port) = match address {
+        Address::Tcp(host, port) => (host.as_str(), *port),
+        Address::Unix(path) => return UnixStream::connect(path).await.map(Stream::Unix),
+    };
+    let stream = open_tcp(host, port).await?;
+    let Some(tls) = tls else {
+        return Ok(Stream::Tcp(stream));
+    };
+    match tls.encrypt(stream, host).await {
+        Err(_) if tls.is_optional() => open_tcp(host, port).await.map(Stream::Tcp),
+        encrypted => encrypted,
     }
+}
+
+async fn open_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 async fn authenticate(connection: &mut Connection, target: &Target) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use sqlx::{
     PgPool,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 
 use super::PoolConfig;
@@ -35,8 +35,15 @@ impl Database {
         migrator: &'static Migrator,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Self> {
-        let options = PgConnectOptions::from_str(config.url.expose_secret())?
-            .options([("search_path", schema)]);
+        let options = PgConnectOptions::from_str(config.url.expose_secret())?;
+        anyhow::ensure!(
+            matches!(
+                options.get_ssl_mode(),
+                PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer
+            ),
+            "the URL of a service's own schema cannot ask for TLS: use a local network or a tunnel"
+        );
+        let options = options.options([("search_path", schema)]);
         let max_connections = u32::try_from(config.max_connections)?;
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)

@@ -4,7 +4,7 @@ use std::{
     ops::{Deref, DerefMut},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -50,6 +50,11 @@ impl PoolConfig {
     /// Reads the URL from `url_name` and leaves the rest at its defaults.
     pub fn from_env(env: &mut Env, url_name: &str) -> Self {
         let url = env.required(url_name);
+        Self::checked(env, url_name, url)
+    }
+
+    /// The defaults for the URL that `url_name` stands for; notes when it cannot be used.
+    pub fn checked(env: &mut Env, url_name: &str, url: String) -> Self {
         if !url.is_empty()
             && let Err(problem) = url.parse::<Target>()
         {
@@ -82,6 +87,8 @@ struct Inner {
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
     generation: AtomicU64,
+    waiting: AtomicUsize,
+    timeouts: AtomicU64,
     lifecycle: Lifecycle,
 }
 
@@ -96,6 +103,35 @@ struct Idle {
 struct Age {
     born: Instant,
     generation: u64,
+}
+
+/// How much of a pool is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// Open connections that nobody uses.
+    pub available: usize,
+    /// Those who wait for a connection.
+    pub waiting: usize,
+    /// Most connections at a time.
+    pub max: usize,
+    /// Waits that were given up since the start.
+    pub timeouts: u64,
+}
+
+/// Counts one who waits, until dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A connection on loan. It goes back when dropped, unless it was left in the middle of something:
@@ -118,6 +154,8 @@ impl Pool {
             permits: Arc::new(Semaphore::new(config.max_connections)),
             idle: Mutex::default(),
             generation: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            timeouts: AtomicU64::new(0),
             lifecycle: lifecycle.clone(),
         }));
         let reaped = pool.clone();
@@ -137,9 +175,23 @@ impl Pool {
         {
             return Ok(self.lend(idle.connection, idle.age, permit));
         }
-        timeout(self.0.config.acquire_timeout, self.wait())
-            .await
-            .unwrap_or(Err(Failure::PoolTimeout))
+        let waiting = Waiting::new(&self.0.waiting);
+        let acquired = timeout(self.0.config.acquire_timeout, self.wait()).await;
+        drop(waiting);
+        acquired.unwrap_or_else(|_| {
+            self.0.timeouts.fetch_add(1, Ordering::Relaxed);
+            Err(Failure::PoolTimeout)
+        })
+    }
+
+    /// How much of it is in use, as of now.
+    pub fn state(&self) -> PoolState {
+        PoolState {
+            available: self.idle().len(),
+            waiting: self.0.waiting.load(Ordering::Relaxed),
+            max: self.0.config.max_connections,
+            timeouts: self.0.timeouts.load(Ordering::Relaxed),
+        }
     }
 
     /// A new connection outside the pool, for listening.

@@ -2,7 +2,9 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
+
+use super::{ssl_options::SslOptions, tls::Tls};
 
 const DEFAULT_PORT: u16 = 5432;
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -11,6 +13,7 @@ const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Default)]
 pub struct Target {
     config: tokio_postgres::Config,
+    tls: Option<Tls>,
 }
 
 /// One place where a server may listen.
@@ -26,9 +29,12 @@ pub enum InvalidTarget {
     /// It is written in another way.
     #[error("it is not a PostgreSQL connection string")]
     Syntax,
-    /// It wants an encrypted connection, which there is not.
-    #[error("it asks for TLS, which is not supported: use a local network or a tunnel")]
-    Tls,
+    /// It asks for encryption in a way nobody knows.
+    #[error("its sslmode is none of disable, prefer, require, verify-ca and verify-full")]
+    SslMode,
+    /// The authority it names cannot be trusted, because it cannot be read.
+    #[error("its sslrootcert is not a file of certificates")]
+    RootCertificate,
 }
 
 impl Target {
@@ -62,6 +68,11 @@ impl Target {
         given.unwrap_or(DEFAULT_CONNECT_TIMEOUT)
     }
 
+    /// How connections by TCP are encrypted, if they are.
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     /// Parameters of the start-up message.
     pub(super) fn parameters(&self) -> Vec<(&str, &str)> {
         let name = self.config.get_application_name().unwrap_or("ferrobase");
@@ -80,15 +91,10 @@ impl FromStr for Target {
     type Err = InvalidTarget;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Modes that verify are unknown to the parser.
-        if text.contains("sslmode=verify") {
-            return Err(InvalidTarget::Tls);
-        }
-        let config: tokio_postgres::Config = text.parse().map_err(|_| InvalidTarget::Syntax)?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(InvalidTarget::Tls);
-        }
-        Ok(Self { config })
+        let (rest, options) = SslOptions::take(text)?;
+        let config = rest.parse().map_err(|_| InvalidTarget::Syntax)?;
+        let tls = Tls::new(&options)?;
+        Ok(Self { config, tls })
     }
 }
 
@@ -117,19 +123,18 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_for_encryption_is_not_ignored() {
-        for mode in ["require", "verify-ca", "verify-full"] {
-            let text = format!("postgres://me@db/app?sslmode={mode}");
-            assert_eq!(
-                text.parse::<Target>().err(),
-                Some(InvalidTarget::Tls),
-                "{mode}"
-            );
+    fn what_cannot_be_used_is_refused() {
+        let cases = [
+            ("nonsense", InvalidTarget::Syntax),
+            ("postgres://me@db/app?sslmode=maybe", InvalidTarget::SslMode),
+            (
+                "postgres://me@db/app?sslmode=verify-ca&sslrootcert=/nowhere",
+                InvalidTarget::RootCertificate,
+            ),
+        ];
+        for (text, problem) in cases {
+            assert_eq!(text.parse::<Target>().err(), Some(problem), "{text}");
         }
-        assert_eq!(
-            "nonsense".parse::<Target>().err(),
-            Some(InvalidTarget::Syntax)
-        );
     }
 
     #[test]

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod postgres;
+mod postgres_tls;
 mod redis;
 mod spans;

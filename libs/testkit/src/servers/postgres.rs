@@ -1,6 +1,7 @@
 //! A private PostgreSQL.
 
 mod cluster;
+mod tls;
 
 use std::{
     fs::File,
@@ -13,6 +14,7 @@ use postgres_protocol::password::scram_sha_256;
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 
+pub use self::tls::Certificate;
 use super::{
     port::Port,
     process::{HANDED_OVER, Launch, Process, Signal, wait_for_predecessor},

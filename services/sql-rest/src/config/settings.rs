@@ -1,6 +1,9 @@
 //! The part of the configuration that can change while the service runs.
 
-use super::given::{Given, variable};
+use super::{
+    from_file,
+    given::{Given, variable},
+};
 use crate::{
     catalog::QualifiedName,
     error::Verbosity,
@@ -103,6 +106,7 @@ impl Reader<'_> {
                 max_rows: self.parsed("db_max_rows"),
                 aggregates: self.flag("db_aggregates_enabled", false),
                 plans: self.flag("db_plan_enabled", false),
+                timezones: self.flag("db_timezone_enabled", true),
                 tx_override,
                 embed_names: if self.flag("url_use_legacy_target_names", true) {
                     EmbedNames::AliasOrTarget
@@ -121,7 +125,7 @@ impl Reader<'_> {
             transaction_end,
             hoisted_settings: self.list("db_hoisted_tx_settings", HOISTED),
             keys: self.keys(),
-            audience: self.text("jwt_aud").map(str::to_owned),
+            audience: self.audience(),
             role_claim: self.parsed("jwt_role_claim_key").unwrap_or_default(),
             openapi_mode: self.choice(
                 "openapi_mode",
@@ -220,6 +224,15 @@ impl Reader<'_> {
         schemas
     }
 
+    /// Any text, but one with a colon has to be an address (RFC 7519, `StringOrURI`).
+    fn audience(&mut self) -> Option<String> {
+        let audience = self.text("jwt_aud")?.to_owned();
+        if audience.contains(':') && url::Url::parse(&audience).is_err() {
+            self.problem("jwt_aud", "is neither a text without colons nor an address");
+        }
+        Some(audience)
+    }
+
     fn proxy_uri(&mut self) -> Option<http::Uri> {
         let name = "openapi_server_proxy_uri";
         let uri: http::Uri = self.parsed(name)?;
@@ -235,7 +248,11 @@ impl Reader<'_> {
 
     fn keys(&mut self) -> Option<Keys> {
         let is_base64 = self.flag("jwt_secret_is_base64", false);
-        let keys = Keys::parse(self.text("jwt_secret")?, is_base64);
+        let Some(secret) = from_file(self.text("jwt_secret")?) else {
+            self.problem("jwt_secret", "names a file that cannot be read");
+            return None;
+        };
+        let keys = Keys::parse(&secret, is_base64);
         keys.map_err(|problem| self.problem("jwt_secret", &problem))
             .ok()
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::Identity;
+use crate::metric;
 
 /// Verified tokens, bounded: when the younger half is full, the older half goes.
 #[derive(Debug)]
@@ -29,6 +30,12 @@ impl Cache {
     }
 
     pub(super) fn get(&self, token: &str) -> Option<Arc<Identity>> {
+        let known = self.find(token);
+        metric::count_token_lookup(known.is_some());
+        known
+    }
+
+    fn find(&self, token: &str) -> Option<Arc<Identity>> {
         let mut halves = self.halves();
         if let Some(known) = halves.younger.get(token) {
             return Some(Arc::clone(known));
@@ -46,7 +53,9 @@ impl Cache {
 
     fn insert(&self, halves: &mut Halves, token: Box<str>, identity: Arc<Identity>) {
         if halves.younger.len() >= self.half_capacity {
-            halves.older = std::mem::take(&mut halves.younger);
+            let younger = std::mem::take(&mut halves.younger);
+            let gone = std::mem::replace(&mut halves.older, younger);
+            metric::count_forgotten_tokens(gone.len());
         }
         halves.younger.insert(token, identity);
     }

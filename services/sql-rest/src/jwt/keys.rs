@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use common::config::{MIN_SECRET_BYTES, weakness};
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey,
-    jwk::{Jwk, JwkSet},
+    jwk::{Jwk, PublicKeyUse},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -36,6 +36,12 @@ struct Key {
 struct Header {
     alg: String,
     kid: Option<String>,
+}
+
+/// A set of keys as it is given (RFC 7517, 5), of kinds we may not know.
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
 }
 
 impl Keys {
@@ -100,13 +106,8 @@ impl Keys {
     }
 
     fn from_text(text: &str) -> Result<Self, String> {
-        if let Ok(set) = serde_json::from_str::<JwkSet>(text) {
-            return set
-                .keys
-                .iter()
-                .map(Key::from_jwk)
-                .collect::<Result<_, _>>()
-                .map(Self);
+        if let Ok(set) = serde_json::from_str::<KeySet>(text) {
+            return Self::from_set(set);
         }
         if let Ok(jwk) = serde_json::from_str::<Jwk>(text) {
             return Ok(Self(vec![Key::from_jwk(&jwk)?]));
@@ -115,6 +116,23 @@ impl Keys {
             Some(weakness) => Err(format!("is too weak: {weakness}")),
             None => Ok(Self::from_secret(text.as_bytes())),
         }
+    }
+
+    /// The keys of a set that can verify; others may be in it for other purposes.
+    fn from_set(set: KeySet) -> Result<Self, String> {
+        let is_for_signatures =
+            |jwk: &Jwk| !matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption));
+        let keys: Vec<Key> = set
+            .keys
+            .into_iter()
+            .filter_map(|key| serde_json::from_value::<Jwk>(key).ok())
+            .filter(is_for_signatures)
+            .filter_map(|jwk| Key::from_jwk(&jwk).ok())
+            .collect();
+        if keys.is_empty() {
+            return Err("holds no key that is usable".to_owned());
+        }
+        Ok(Self(keys))
     }
 
     fn from_secret(secret: &[u8]) -> Self {

@@ -1,6 +1,8 @@
-//! Where in a token the role is: `.role`, `.app."my roles"[0]`, `.roles[?(@ ^== "db_")]`.
+//! Where in a token the role is: `.role`, `.app."my roles"[0]`, `.roles[?(@ ^== "db_")]`,
+//! `.groups[0][3:-1]`. In the newer way it begins with `$`, and a key may stand in brackets:
+//! `$.app['my roles'][0]`.
 
-use std::str::FromStr;
+use std::{borrow::Cow, num::ParseIntError, str::FromStr};
 
 use serde_json::{Map, Value};
 
@@ -14,6 +16,8 @@ enum Step {
     Index(usize),
     /// The first element that compares so.
     First(Comparison, String),
+    /// A part of a text, from one character to before another, negative ones counted from its end.
+    Slice(Option<i64>, Option<i64>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +49,10 @@ impl ClaimPath {
         let Step::Key(first) = steps.next()? else {
             return None;
         };
-        let found = steps.try_fold(claims.get(first)?, |value, step| step.apply(value))?;
-        match found {
-            Value::String(text) => Some(text.clone()),
+        let first = Cow::Borrowed(claims.get(first)?);
+        match steps.try_fold(first, |value, step| step.apply(value))? {
+            Cow::Owned(Value::String(text)) => Some(text),
+            Cow::Borrowed(Value::String(text)) => Some(text.clone()),
             other => Some(other.to_string()),
         }
     }
@@ -60,15 +65,45 @@ impl Default for ClaimPath {
 }
 
 impl Step {
-    fn apply<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+    fn apply<'a>(&self, value: Cow<'a, Value>) -> Option<Cow<'a, Value>> {
+        let value = match value {
+            Cow::Borrowed(value) => value,
+            // Only a slice makes something new, and all that goes on with a text is another slice.
+            Cow::Owned(text) => return self.slice(&text).map(Cow::Owned),
+        };
         match self {
-            Self::Key(key) => value.get(key),
-            Self::Index(index) => value.get(index),
-            Self::First(comparison, operand) => value.as_array()?.iter().find(|item| {
-                item.as_str()
-                    .is_some_and(|text| comparison.holds(text, operand))
-            }),
+            Self::Key(key) => value.get(key).map(Cow::Borrowed),
+            Self::Index(index) => value.get(index).map(Cow::Borrowed),
+            Self::First(comparison, operand) => {
+                let mut items = value.as_array()?.iter();
+                let holds = |item: &&Value| {
+                    item.as_str()
+                        .is_some_and(|text| comparison.holds(text, operand))
+                };
+                items.find(holds).map(Cow::Borrowed)
+            }
+            Self::Slice(..) => self.slice(value).map(Cow::Owned),
         }
+    }
+
+    fn slice(&self, value: &Value) -> Option<Value> {
+        let Self::Slice(from, to) = self else {
+            return None;
+        };
+        let text = value.as_str()?;
+        let length = text.chars().count();
+        let position = |at: i64| {
+            let distance = usize::try_from(at.unsigned_abs()).unwrap_or(usize::MAX);
+            if at < 0 {
+                length.saturating_sub(distance)
+            } else {
+                distance
+            }
+        };
+        let from = from.map_or(0, position);
+        let to = to.map_or(length, position);
+        let part = text.chars().skip(from).take(to.saturating_sub(from));
+        Some(Value::String(part.collect()))
     }
 }
 
@@ -89,7 +124,7 @@ impl FromStr for ClaimPath {
 
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
         let mut steps = Vec::new();
-        let mut rest = text;
+        let mut rest = text.strip_prefix('$').unwrap_or(text);
         while !rest.is_empty() {
             let (step, after) = step(rest).ok_or(InvalidPath)?;
             steps.push(step);
@@ -109,10 +144,29 @@ fn step(text: &str) -> Option<(Step, &str)> {
     }
     let rest = text.strip_prefix('[')?;
     if let Some(condition) = rest.strip_prefix("?(@") {
-        return first(condition);
+        return first(condition, ")]");
     }
-    let (index, rest) = rest.split_once(']')?;
-    Some((Step::Index(index.parse().ok()?), rest))
+    if let Some(condition) = rest.strip_prefix("?@") {
+        return first(condition, "]");
+    }
+    if let Some((key, rest)) = quoted(rest) {
+        return Some((Step::Key(key), rest.strip_prefix(']')?));
+    }
+    let (inner, rest) = rest.split_once(']')?;
+    let step = match inner.split_once(':') {
+        Some((from, to)) => slice(from, to).ok()?,
+        None => Step::Index(inner.parse().ok()?),
+    };
+    Some((step, rest))
+}
+
+/// A slice, whose ends may be left open.
+fn slice(from: &str, to: &str) -> Result<Step, ParseIntError> {
+    let position = |text: &str| Some(text).filter(|text| !text.is_empty()).map(str::parse);
+    Ok(Step::Slice(
+        position(from).transpose()?,
+        position(to).transpose()?,
+    ))
 }
 
 fn key(text: &str) -> Option<(String, &str)> {
@@ -128,18 +182,19 @@ fn key(text: &str) -> Option<(String, &str)> {
 }
 
 fn quoted(text: &str) -> Option<(String, &str)> {
-    let (inner, rest) = text.strip_prefix('"')?.split_once('"')?;
+    let quote = text.chars().next().filter(|first| "\"'".contains(*first))?;
+    let (inner, rest) = text.strip_prefix(quote)?.split_once(quote)?;
     Some((inner.to_owned(), rest))
 }
 
-/// The rest of `[?(@ == "x")]`.
-fn first(text: &str) -> Option<(Step, &str)> {
+/// The rest of `[?(@ == "x")]`, up to its `end`.
+fn first<'a>(text: &'a str, end: &str) -> Option<(Step, &'a str)> {
     let text = text.trim_start();
     let (comparison, text) = COMPARISONS
         .iter()
         .find_map(|(sign, comparison)| Some((*comparison, text.strip_prefix(sign)?)))?;
     let (operand, rest) = quoted(text.trim_start())?;
-    let rest = rest.trim_start().strip_prefix(")]")?;
+    let rest = rest.trim_start().strip_prefix(end)?;
     Some((Step::First(comparison, operand), rest))
 }
 
@@ -172,6 +227,18 @@ mod tests {
             (".app.\"my roles\"[?(@ ^== \"db\")]", Some("db_b")),
             (".app.\"my roles\"[?(@ ==^ \"_x\")]", Some("c_x")),
             (".app.\"my roles\"[?(@ *== \"b_\")]", Some("db_b")),
+            (".app.\"my roles\"[1][3:]", Some("b")),
+            (".app.\"my roles\"[2][:-2]", Some("c")),
+            (".app.\"my roles\"[1][1:-1]", Some("b_")),
+            (".app.\"my roles\"[1][:]", Some("db_b")),
+            (".app.\"my roles\"[?(@ ^== \"db\")][3:]", Some("b")),
+            (".role[9:]", Some("")),
+            ("$.role", Some("me")),
+            ("$.app['my roles'][1]", Some("db_b")),
+            ("$[\"https://x.y/role\"]", Some("far")),
+            ("$.app['my roles'][?@ ^== 'db']", Some("db_b")),
+            (".role[0:][:1]", Some("m")),
+            (".app[1:]", None),
             (".app.nothing", None),
             (".role.deeper", None),
             (".app.\"my roles\"[7]", None),
@@ -190,6 +257,9 @@ mod tests {
             "[0]",
             ".role[",
             ".role[x]",
+            ".role[1:x]",
+            ".role##",
+            ".my_role;;domain",
             ".role[?(@ = \"a\")]",
             ".\"a",
         ] {

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -183,6 +184,32 @@ fn the_role_can_be_elsewhere() {
     let identity = authenticator(&pairs).identify(Some(&header)).unwrap();
     assert_eq!(identity.role, "b");
     assert!(identity.claims.contains(r#""role":"b""#));
+}
+
+#[test]
+fn an_asymmetric_key_verifies_and_its_neighbours_do_no_harm() {
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let encode_part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    // A point of P-256, uncompressed: a mark and two numbers (SEC 1, 2.3.3).
+    let (x, y) = pair.public_key_raw()[1..].split_at(32);
+    let (x, y) = (encode_part(x), encode_part(y));
+    let key = format!(r#"{{"kty":"EC","crv":"P-256","alg":"ES256","x":"{x}","y":"{y}"}}"#);
+    let set = format!(
+        r#"{{"keys":[{{"kty":"OKP","crv":"X25519","x":"{x}","use":"enc"}},{{"kty":"new"}},{key}]}}"#
+    );
+    let signing = EncodingKey::from_ec_der(&pair.serialize_der());
+    let claims = json!({ "role": "author" });
+    let token = encode(&Header::new(Algorithm::ES256), &claims, &signing).unwrap();
+    for secret in [key, set] {
+        let authenticator = authenticator(&[("jwt_secret", &secret)]);
+        let identity = authenticator.identify(Some(&format!("Bearer {token}")));
+        assert_eq!(identity.unwrap().role, "author");
+        // Nobody signs with what everybody knows.
+        let forged = sign(Algorithm::HS256, &secret, &claims);
+        assert!(authenticator.identify(Some(&forged)).is_err());
+    }
+    let useless = Keys::parse(r#"{"keys":[{"kty":"new"}]}"#, false);
+    assert!(useless.is_err());
 }
 
 #[test]

@@ -3,13 +3,14 @@
 
 use super::{
     node::{Condition, Decides, Embed, Form, Node, OrderBy, Rows, Shown, Tie, Value},
+    reach,
     relate::{self, Wanted},
     said::Said,
     scope::Scope,
     spread,
 };
 use crate::{
-    catalog::{Catalog, Link, QualifiedName, Relationship},
+    catalog::{Catalog, QualifiedName},
     error::{Error, NotEmbedded},
     options::{EmbedNames, Options},
     request::{
@@ -173,20 +174,20 @@ impl<'a> Reader<'a> {
         let depth = place.depth + 1;
         let shown_as = format!("{}_{depth}", relationship.to.name);
         let inner_place = Place {
-            rows: rows(relationship),
+            rows: reach::rows(relationship),
             relation: &relationship.to,
             scope: Scope::of_relation(self.catalog, &relationship.to, &shown_as),
             alias,
             depth,
             is_spread: embed.spread,
         };
-        let tie = tie(&inner_place.alias, relationship);
+        let tie = reach::tie(&inner_place.alias, relationship);
         let mut node = self.node(inner_place, &embed.items, said)?;
         let to_one = relationship.link.is_to_one();
         if self.bounded && !to_one {
             node.range = node.range.at_most(self.options.max_rows);
         }
-        let form = form(embed, to_one);
+        let form = reach::form(embed, to_one);
         Ok(Embed {
             name: key(embed).to_owned(),
             lifted: spread::lift(&mut node, form)?,
@@ -265,47 +266,6 @@ fn legacy_name(target: &str, alias: &str) -> String {
          deprecated and will stop working in a future release. Update `{target}` to `{alias}` in \
          query string filters, orders or limits."
     )
-}
-
-fn rows(relationship: &Relationship) -> Rows {
-    match &relationship.link {
-        Link::Computed { function, .. } => Rows::Computed(function.clone()),
-        _ => Rows::Relation(relationship.to.clone()),
-    }
-}
-
-/// What relates rows to those at the start of a relationship.
-fn tie(alias: &str, relationship: &Relationship) -> Tie {
-    match &relationship.link {
-        Link::ManyToOne(key) | Link::OneToMany(key) | Link::OneToOne { key, .. } => {
-            Tie::Columns(key.columns.clone())
-        }
-        Link::ManyToMany(junction) => Tie::Junction {
-            relation: junction.relation.clone(),
-            alias: format!("{alias}_junction"),
-            outer: junction.from_columns.clone(),
-            inner: junction.to_columns.clone(),
-        },
-        Link::Computed { .. } => Tie::Argument,
-    }
-}
-
-fn form(embed: &SelectEmbed, to_one: bool) -> Form {
-    match (embed.spread, to_one) {
-        _ if shows_nothing(&embed.items) => Form::Hidden,
-        (true, true) => Form::SpreadOne,
-        (true, false) => Form::SpreadMany,
-        (false, true) => Form::Object,
-        (false, false) => Form::Array,
-    }
-}
-
-/// Whether there is nothing in an embed but embeds with nothing in them.
-fn shows_nothing(items: &[SelectItem]) -> bool {
-    items.iter().all(|item| match item {
-        SelectItem::Column(_) => false,
-        SelectItem::Embed(embed) => shows_nothing(&embed.items),
-    })
 }
 
 /// Whether `*` must be written as the columns it stands for.

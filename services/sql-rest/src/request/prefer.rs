@@ -85,15 +85,16 @@ pub enum Handling {
 }
 
 impl Preferences {
-    /// Reads all `Prefer` headers; the first of a kind wins.
-    pub fn parse(headers: &HeaderMap) -> Self {
+    /// Reads all `Prefer` headers; the first of a kind wins. Without `timezones` that one is unknown.
+    pub fn parse(headers: &HeaderMap, timezones: bool) -> Self {
         let mut found = Self::default();
         let values = headers
             .get_all("prefer")
             .into_iter()
             .filter_map(|value| value.to_str().ok());
         for preference in values.flat_map(|value| value.split(',')).map(str::trim) {
-            if !found.take(preference) {
+            let is_unknown = !timezones && preference.starts_with("timezone=");
+            if is_unknown || !found.take(preference) {
                 found.invalid.push(preference.to_owned());
             }
         }

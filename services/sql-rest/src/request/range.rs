@@ -120,7 +120,10 @@ fn from_header(headers: &HeaderMap) -> Result<Range, Error> {
         let length = last
             .checked_sub(offset)
             .ok_or(Error::Range(RangeError::LowerAboveUpper))?;
-        Some(length.saturating_add(1))
+        // A stretch longer than PostgreSQL can count is as good as one without an end.
+        length
+            .checked_add(1)
+            .filter(|length| i64::try_from(*length).is_ok())
     };
     Ok(Range { offset, limit })
 }

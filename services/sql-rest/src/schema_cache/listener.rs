@@ -15,13 +15,21 @@ use crate::quote;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reloads on every notification of `channel` that asks for it, and after every reconnection,
-/// because nobody listened in between.
+/// Loads for the first time, when it listens, so that nothing changes in between; but a database
+/// that cannot be listened to, such as a replica, is loaded too. Then reloads on every notification
+/// of `channel` that asks for it, and after every reconnection, because nobody listened in between.
 pub(super) async fn listen(cache: SchemaCache, channel: String) {
+    let mut first = subscribe(&cache, &channel).await.ok();
+    cache.reload();
     loop {
-        let mut connection =
-            retry::until_ok("listening for reloads", || subscribe(&cache, &channel)).await;
-        cache.reload();
+        let mut connection = if let Some(connection) = first.take() {
+            connection
+        } else {
+            let subscribe = || subscribe(&cache, &channel);
+            let connection = retry::until_ok("listening for reloads", subscribe).await;
+            cache.reload();
+            connection
+        };
         let Err(error) = obey(&cache, &mut connection).await;
         tracing::warn!(%error, "the connection that listens for reloads ended");
     }
@@ -42,7 +50,8 @@ async fn obey(cache: &SchemaCache, connection: &mut Connection) -> Result<Infall
             continue;
         };
         match notified?.payload.as_str() {
-            "" | "reload schema" | "reload config" => cache.reload(),
+            "" | "reload config" => cache.reload(),
+            "reload schema" => cache.reload_schema(),
             other => tracing::debug!(payload = other, "a notification asks for nothing known"),
         }
     }

@@ -7,5 +7,5 @@ cross join lateral (
 ) s
 join pg_settings p on p.name = s.name
 where m.member = (select oid from pg_roles where rolname = current_user)
-  and (p.context = 'user' or s.name like '%.%')
+  and (p.context = 'user' or s.name like '%.%' /* or granted */)
 order by r.rolname, s.name

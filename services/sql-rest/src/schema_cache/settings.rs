@@ -19,6 +19,10 @@ struct RoleSetting {
     others: Vec<(String, String)>,
 }
 
+/// Whether settings can be granted, which came with PostgreSQL 15.
+const KNOWS_GRANTS: &str = "select current_setting('server_version_num')::int >= 150000";
+const GRANTED: &str = "or has_parameter_privilege(p.name, 'set')";
+
 /// The setting that says how transactions are isolated.
 pub const ISOLATION: &str = "default_transaction_isolation";
 
@@ -49,9 +53,16 @@ impl RoleSettings {
 /// Settings of the roles that our own role is a member of, as far as we may make them.
 pub(super) async fn of_roles(connection: &mut Connection) -> Result<RoleSettings, Failure> {
     let mut settings = RoleSettings::default();
-    let sql = include_str!("roles.sql");
+    let mut knows_grants = false;
     connection
-        .run_each(&[Statement::once(sql, &[])], |_, row| {
+        .run_each(&[Statement::once(KNOWS_GRANTS, &[])], |_, row| {
+            knows_grants = row.text(0) == Some("t");
+        })
+        .await?;
+    let granted = if knows_grants { GRANTED } else { "" };
+    let sql = include_str!("roles.sql").replace("/* or granted */", granted);
+    connection
+        .run_each(&[Statement::once(&sql, &[])], |_, row| {
             if let (Some(role), Some(name), Some(value)) = (row.text(0), row.text(1), row.text(2)) {
                 settings.add(role, name, value);
             }

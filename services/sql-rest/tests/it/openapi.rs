@@ -20,9 +20,12 @@ async fn document(pairs: &[(&str, &str)]) -> Value {
         .json()
 }
 
+/// The keys of an object, sorted.
 fn keys(value: &Value) -> Vec<&str> {
     let object = value.as_object().expect("an object");
-    object.keys().map(String::as_str).collect()
+    let mut keys: Vec<&str> = object.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
 }
 
 fn references(value: &Value) -> Vec<&str> {

@@ -1,5 +1,6 @@
 //! The wire format, case by case, through the router and a real database.
 
+mod counting;
 mod disambiguation;
 mod embedding;
 mod functions;

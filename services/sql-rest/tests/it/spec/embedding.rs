@@ -306,6 +306,10 @@ async fn an_alias_is_the_name_of_an_embed() {
             .header("warning")
             .is_some_and(|warning| warning.contains("Update `projects` to `p`"))
     );
+    let twice = "/projects?select=t:tasks(id),c:clients(id)&tasks.order=id&tasks.id=gt.0&clients.id=gt.0&id=eq.1";
+    let response = spec.send(Method::GET, twice, &[], "").await;
+    let warnings: Vec<_> = response.headers.get_all("warning").iter().collect();
+    assert_eq!(warnings.len(), 2);
     let both = "/clients?select=id,p:projects(id),q:projects(id)&p.id=eq.1&q.id=eq.2&id=eq.1";
     assert_eq!(
         spec.reads(both).await,
