@@ -166,9 +166,12 @@ start_proxies() {
 }
 
 # Of a process and its children: the files of each in /proc.
-files_of() { echo "/proc/$1/$2"; pgrep -P "$1" | sed "s|.*|/proc/&/$2|"; }
-# CPU time in clock ticks.
-cpu() { files_of "$1" stat | xargs cat | awk '{ t += $14 + $15 } END { print t }'; }
+files_of() {
+    echo "/proc/$1/$2"
+    { pgrep -P "$1" || true; } | sed "s|.*|/proc/&/$2|"
+}
+# CPU time in clock ticks, and that of it spent in the kernel.
+cpu() { files_of "$1" stat | xargs cat | awk '{ u += $14; k += $15 } END { print u + k, k }'; }
 # Resident memory in KiB.
 memory() { files_of "$1" status | xargs cat | awk '/^VmRSS/ { k += $2 } END { print k }'; }
 

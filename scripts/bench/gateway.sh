@@ -20,14 +20,15 @@ hz=$(getconf CLK_TCK)
 
 # measure NAME URL PID CONNECTIONS: one line, and its figures in a file.
 measure() {
-    local before=0 after=0 resident=0 result
+    local before='0 0' after='0 0' resident=0 result
     [[ -z $3 ]] || before=$(cpu "$3")
     result=$(load "$2" "$4" "$seconds")
     [[ -z $3 ]] || { after=$(cpu "$3"); resident=$(memory "$3"); }
-    echo "$1 $4 $result $((after - before)) $resident" | awk -v hz="$hz" -v file="$work/figures" '{
-        rate = $3 / ($4 / 1e6); cpu = $8 / hz * 1e6 / $3
-        printf "%-8s %9.0f req/s   p50 %5d us   p99 %6d us   CPU %5.1f us/request   %5.1f MB   failed %d\n",
-            $1, rate, $5, $6, cpu, $9 / 1024, $7
+    echo "$1 $4 $result $resident $before $after" | awk -v hz="$hz" -v file="$work/figures" '{
+        tick = 1e6 / hz / $3
+        rate = $3 / ($4 / 1e6); cpu = ($11 - $9) * tick
+        printf "%-8s %7.0f req/s  p50 %5d us  p99 %6d us  CPU %4.1f us/request, %4.1f in the kernel  %5.1f MB  failed %d\n",
+            $1, rate, $5, $6, cpu, ($12 - $10) * tick, $8 / 1024, $7
         print $1, $2, rate, $5, $6, cpu >> file }'
 }
 

@@ -6,11 +6,10 @@
 use std::{
     future::Future,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use time::OffsetDateTime;
 
 tokio::task_local! {
     static CURRENT: Arc<RequestContext>;
@@ -43,11 +42,12 @@ impl RequestContext {
         reason = "a span's time is the machine's own"
     )]
     pub fn from_headers(headers: &HeaderMap) -> Self {
+        let began = SystemTime::now();
         let id = headers
             .get(REQUEST_ID)
             .filter(|value| is_sane_id(value.as_bytes()))
             .cloned()
-            .unwrap_or_else(new_id);
+            .unwrap_or_else(|| new_id(began));
         let trace = headers
             .get(TRACEPARENT)
             .and_then(|value| Trace::parse(value.to_str().ok()?))
@@ -55,7 +55,7 @@ impl RequestContext {
         Self {
             id,
             trace,
-            began: SystemTime::now(),
+            began,
             clock: Instant::now(),
             user: OnceLock::new(),
             route: OnceLock::new(),
@@ -188,14 +188,22 @@ impl Trace {
 
     /// The trace id as 32 hexadecimal digits.
     pub fn id_hex(&self) -> String {
-        format!("{:032x}", self.id)
+        let mut text = [0; 32];
+        write_hex(&self.id.to_be_bytes(), &mut text);
+        text.map(char::from).iter().collect()
     }
 
     /// The header to send on a call made within this span.
     pub fn header(&self) -> HeaderValue {
-        let flags = u8::from(self.sampled);
-        let text = format!("00-{:032x}-{:016x}-{flags:02x}", self.id, self.span);
-        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+        // Every request has one: the general machinery would cost more than all the rest of it.
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let (_, rest) = text.split_at_mut(3);
+        let (id, rest) = rest.split_at_mut(33);
+        let (span, flags) = rest.split_at_mut(17);
+        write_hex(&self.id.to_be_bytes(), id);
+        write_hex(&self.span.to_be_bytes(), span);
+        write_hex(&[u8::from(self.sampled)], flags);
+        HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
@@ -214,10 +222,22 @@ fn is_sane_id(id: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
 }
 
-fn new_id() -> HeaderValue {
+/// Writes `bytes` into `text` in lower-case hexadecimal.
+fn write_hex(bytes: &[u8], text: &mut [u8]) {
+    let digit = |value: u8| match value {
+        0..=9 => b'0' + value,
+        _ => b'a' + (value - 10),
+    };
+    let pairs = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    for (place, value) in text.iter_mut().zip(pairs) {
+        *place = digit(value);
+    }
+}
+
+fn new_id(now: SystemTime) -> HeaderValue {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = u64::try_from(since.as_millis()).unwrap_or_default();
     // The generator of this thread: asking the system for every id costs more than the rest.
-    let milliseconds = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
-    let milliseconds = u64::try_from(milliseconds).unwrap_or_default();
     let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::random());
     let mut text = [0; 32];
     let text = id.as_uuid().simple().encode_lower(&mut text);

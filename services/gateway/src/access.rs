@@ -26,7 +26,8 @@ const OTHER: &str = "OTHER";
 pub(crate) struct Meters {
     template: Arc<str>,
     requests: RwLock<HashMap<RequestKind, Counter>>,
-    durations: HashMap<&'static str, Histogram>,
+    /// One for each of [`METHODS`], and one for all others.
+    durations: Vec<Histogram>,
     upstream: Histogram,
 }
 
@@ -56,7 +57,7 @@ impl Meters {
         let durations = METHODS.into_iter().chain([OTHER]).map(|method| {
             let route = metrics::Label::new("route", Arc::clone(&template));
             let labels = vec![label("service", "gateway"), label("method", method), route];
-            (method, metrics::histogram!(HTTP_DURATION, labels))
+            metrics::histogram!(HTTP_DURATION, labels)
         });
         let route = metrics::Label::new("route", Arc::clone(&template));
         Self {
@@ -69,13 +70,18 @@ impl Meters {
 
     /// Logs and counts a request.
     pub(crate) fn record(&self, entry: &Entry<'_>) {
+        let position = METHODS
+            .iter()
+            .position(|known| *known == entry.method.as_str());
+        // What a client makes up is no label.
+        let method = position.map_or(OTHER, |index| METHODS[index]);
         let kind = RequestKind {
-            method: known_method(entry.method),
+            method,
             consumer: entry.consumer.0,
             status: entry.status.as_u16(),
         };
         self.counter(kind, entry.consumer.1).increment(1);
-        if let Some(histogram) = self.durations.get(kind.method) {
+        if let Some(histogram) = self.durations.get(position.unwrap_or(METHODS.len())) {
             histogram.record(entry.duration.as_secs_f64());
         }
         if let Some(upstream) = entry.upstream {
@@ -124,10 +130,4 @@ impl Meters {
 
 fn label(key: &'static str, value: &'static str) -> metrics::Label {
     metrics::Label::from_static_parts(key, value)
-}
-
-/// The method as a label from a closed set, whatever a client sends.
-fn known_method(method: &Method) -> &'static str {
-    let known = METHODS.into_iter().find(|known| *known == method.as_str());
-    known.unwrap_or(OTHER)
 }

@@ -41,11 +41,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection waits for a request after a stop.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// Time between two looks at a connection; one that is idle at two of them is taken back.
-const TICK: Duration = Duration::from_millis(500);
+/// Time between two looks at a connection; one that is idle at two of them is taken back. Soon, so
+/// that thousands that come at once do not all hold their buffers at the same time.
+const TICK: Duration = Duration::from_millis(100);
 
-/// Looks at a client that takes nothing of its response, after which it is given up: a minute.
-const STALLED_TICKS: u32 = 120;
+/// Longest time in which a client takes nothing of its response.
+const LONGEST_STALL: Duration = Duration::from_mins(1);
 
 /// Connections that made room for others, or found none.
 const SHED: &str = "gateway_connections_shed_total";
@@ -65,7 +66,8 @@ pub(crate) struct Connections {
     proxy: Arc<Proxy>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
-    first_byte: Duration,
+    /// Time for a complete head, and for the first byte of one.
+    head_timeout: Duration,
     max_open: usize,
     /// Tells the connection that has been idle longest to make room.
     crowded: Arc<Notify>,
@@ -100,8 +102,8 @@ impl Connections {
         let limits = &bounds.each;
         let mut http1 = http1::Builder::new();
         http1
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
+            // Heads are timed by the looks at the connection, which need no timer for each of them.
+            .header_read_timeout(None)
             .max_headers(limits.max_headers)
             .max_buf_size(limits.max_header_bytes);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
@@ -114,7 +116,7 @@ impl Connections {
             proxy,
             http1,
             http2,
-            first_byte: limits.header_timeout,
+            head_timeout: limits.header_timeout,
             max_open: bounds.all,
             crowded: Arc::default(),
             counts: Counts::default(),
@@ -159,7 +161,7 @@ impl Connections {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut client = ClientStream::new(stream);
-        let mut patience = self.first_byte;
+        let mut patience = self.head_timeout;
         loop {
             let Some(is_http2) = self.wait(&mut client, patience).await else {
                 return;
@@ -202,7 +204,7 @@ impl Connections {
         let mut connection = self.http1.serve_connection(TokioIo::new(client), service);
         let mut tick = pin!(sleep_until(Instant::now() + TICK));
         let mut was_idle = false;
-        let mut stalled_ticks = 0;
+        let (mut stalled, mut head) = (Duration::ZERO, Duration::ZERO);
         let outcome = loop {
             // Looking now and then, also for a stop, spares every request the look.
             let outcome = tokio::select! {
@@ -220,13 +222,10 @@ impl Connections {
                 break None;
             }
             was_idle = is_idle;
-            stalled_ticks = if activity.is_stalled() {
-                stalled_ticks + 1
-            } else {
-                0
-            };
-            if stalled_ticks >= STALLED_TICKS {
-                tracing::debug!("a client takes nothing of its response");
+            stalled = lasting(stalled, activity.is_stalled());
+            head = lasting(head, activity.is_receiving_head());
+            if stalled >= LONGEST_STALL || head >= self.head_timeout {
+                tracing::debug!("a client neither goes on nor leaves");
                 return End::Over;
             }
             tick.as_mut().reset(Instant::now() + TICK);
@@ -309,5 +308,14 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long something has lasted by now, if it goes on.
+fn lasting(so_far: Duration, goes_on: bool) -> Duration {
+    if goes_on {
+        so_far + TICK
+    } else {
+        Duration::ZERO
     }
 }

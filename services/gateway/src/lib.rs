@@ -46,6 +46,7 @@ mod tls;
 mod tokens;
 mod tunnel;
 mod upstream;
+mod whole;
 mod workers;
 
 /// The gateway, as something to launch.

@@ -54,7 +54,7 @@ pub(crate) struct Departure<'a> {
 pub(crate) async fn send(
     departure: Departure<'_>,
     request: Request<Incoming>,
-    exchange: &mut Exchange,
+    exchange: &mut Exchange<'_>,
     lifecycle: &Lifecycle,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let (route, is_handshake) = (departure.route, departure.is_handshake);
@@ -83,7 +83,7 @@ pub(crate) async fn send(
 fn prepare(
     departure: Departure<'_>,
     request: Request<Incoming>,
-    exchange: &Exchange,
+    exchange: &Exchange<'_>,
 ) -> Result<Request<RequestBody>, Refusal> {
     let Departure {
         route,

@@ -1,9 +1,6 @@
 //! A request's life, from its first header to the log line.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{mem, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use common::{context::RequestContext, identity::Verifier, lifecycle::Lifecycle};
@@ -58,7 +55,7 @@ pub(crate) struct Table {
 }
 
 /// A request on its way, and what was found out about it.
-pub(crate) struct Exchange {
+pub(crate) struct Exchange<'t> {
     pub(crate) context: RequestContext,
     pub(crate) access: Access,
     /// Whether the response would be another for another origin.
@@ -66,9 +63,8 @@ pub(crate) struct Exchange {
     pub(crate) verdict: Option<Verdict>,
     /// Time the upstream took.
     pub(crate) upstream: Option<Duration>,
-    started: Instant,
     method: Method,
-    route: Option<Arc<Route>>,
+    route: Option<&'t Route>,
     consumer: Option<usize>,
 }
 
@@ -120,10 +116,10 @@ impl Proxy {
         response
     }
 
-    async fn pass(
+    async fn pass<'t>(
         &self,
-        table: &Table,
-        exchange: &mut Exchange,
+        table: &'t Table,
+        exchange: &mut Exchange<'t>,
         mut request: Request<Incoming>,
         peer: Peer,
     ) -> Result<Response<ResponseBody>, Refusal> {
@@ -135,7 +131,7 @@ impl Proxy {
         if !headers::is_served(request.method()) {
             return Err(Refusal::BadMethod);
         }
-        let uri = request.uri().clone();
+        let uri = mem::take(request.uri_mut());
         let path = path::normalise(uri.path()).map_err(|_| Refusal::AmbiguousPath)?;
         if let Some(response) = self.speak_for_itself(request.method(), &path) {
             return Ok(response);
@@ -145,8 +141,8 @@ impl Proxy {
         if let Some(plain) = self.plain.as_ref().filter(|_| !client.is_secure) {
             return plain.answer(&path, &uri, &host).ok_or(Refusal::BadHeader);
         }
-        let route = Arc::clone(table.routes.find(&path).ok_or(Refusal::NoRoute)?);
-        exchange.route = Some(Arc::clone(&route));
+        let route = &**table.routes.find(&path).ok_or(Refusal::NoRoute)?;
+        exchange.route = Some(route);
         if let Some(cors) = &route.cors {
             exchange.access = cors.access(found.origin.as_ref());
             exchange.varies = cors.varies();
@@ -159,7 +155,7 @@ impl Proxy {
         }
         let (query, query_key) = onward::split_key(uri.query());
         let credentials = Credentials::new(&found, query_key.as_deref());
-        let admission = admission::decide(&table.keys, &route, &credentials, &path);
+        let admission = admission::decide(&table.keys, route, &credentials, &path);
         let admission = match admission {
             Ok(admission) => admission,
             Err(refusal) if credentials.are_wrong(refusal) => {
@@ -174,19 +170,19 @@ impl Proxy {
             consumer: admission.consumer,
             token: found.authorization.as_ref(),
         };
-        self.count(table, exchange, &route, &caller).await?;
+        self.count(table, exchange, route, &caller).await?;
         if found
             .content_length
             .is_some_and(|length| length > route.max_body_bytes)
         {
             return Err(Refusal::TooLarge);
         }
-        let is_handshake = tunnel::is_wanted(&request, &found, &route)?;
+        let is_handshake = tunnel::is_wanted(&request, &found, route)?;
         if is_handshake && cors::is_foreign(&exchange.access, found.origin.as_ref(), Some(&host)) {
             return Err(Refusal::ForeignOrigin);
         }
         let departure = Departure {
-            route: &route,
+            route,
             path: route.onward_path(&path),
             query: query.as_deref(),
             authorization: admission.authorization,
@@ -210,7 +206,7 @@ impl Proxy {
     async fn count(
         &self,
         table: &Table,
-        exchange: &mut Exchange,
+        exchange: &mut Exchange<'_>,
         route: &Route,
         caller: &Caller<'_>,
     ) -> Result<(), Refusal> {
@@ -242,7 +238,7 @@ impl Proxy {
     async fn count_wrong_key(
         &self,
         table: &Table,
-        exchange: &mut Exchange,
+        exchange: &mut Exchange<'_>,
         client: Client,
     ) -> Result<(), Refusal> {
         let subject = Subject::address(self.wrong_keys, client.address);
@@ -252,7 +248,7 @@ impl Proxy {
     }
 }
 
-impl Exchange {
+impl Exchange<'_> {
     fn begin(request: &Request<Incoming>) -> Self {
         Self {
             context: RequestContext::from_headers(request.headers()),
@@ -260,7 +256,6 @@ impl Exchange {
             varies: false,
             verdict: None,
             upstream: None,
-            started: Instant::now(),
             method: request.method().clone(),
             route: None,
             consumer: None,
@@ -268,16 +263,13 @@ impl Exchange {
     }
 
     fn record(&self, response: &Response<ResponseBody>, keys: &Keys, unmatched: &Meters) {
-        let meters = self
-            .route
-            .as_deref()
-            .map_or(unmatched, |route| &route.meters);
+        let meters = self.route.map_or(unmatched, |route| &route.meters);
         meters.record(&Entry {
             context: &self.context,
             method: &self.method,
             consumer: (self.consumer, keys.name_of(self.consumer)),
             status: response.status(),
-            duration: self.started.elapsed(),
+            duration: self.context.elapsed(),
             upstream: self.upstream,
         });
     }

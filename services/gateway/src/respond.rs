@@ -21,7 +21,7 @@ const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// Adds request id, security headers, CORS and the state of the limit.
-pub(crate) fn decorate(headers: &mut HeaderMap, exchange: &Exchange, table: &Table) {
+pub(crate) fn decorate(headers: &mut HeaderMap, exchange: &Exchange<'_>, table: &Table) {
     headers.reserve(12);
     headers.insert(REQUEST_ID, exchange.context.id_header().clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);

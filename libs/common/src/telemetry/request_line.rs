@@ -1,7 +1,7 @@
 //! The log line of a request. Every request has one, so it is written by hand: going through the
 //! general machinery costs as much as parsing the request.
 
-use std::{cell::RefCell, fmt, io::Write, time::Duration};
+use std::{cell::RefCell, time::Duration};
 
 use time::OffsetDateTime;
 
@@ -62,7 +62,8 @@ impl RequestLine<'_> {
         text(line, "trace_id", &self.context.trace().id_hex());
         text(line, "method", self.method);
         text(line, "route", self.route);
-        raw(line, "status", format_args!("{}", self.status));
+        key(line, "status");
+        number(line, self.status.into(), 1);
         milliseconds(line, "duration_ms", self.duration);
         if let Some(upstream) = self.upstream {
             milliseconds(line, "upstream_ms", upstream);
@@ -93,7 +94,9 @@ fn append_time(line: &mut Vec<u8>, now: OffsetDateTime) {
         }
         line.extend_from_slice(second.text.as_bytes());
     });
-    write!(line, ".{:06}Z", now.microsecond()).ok();
+    line.push(b'.');
+    number(line, now.microsecond().into(), 6);
+    line.push(b'Z');
 }
 
 fn text(line: &mut Vec<u8>, name: &str, value: &str) {
@@ -112,17 +115,21 @@ fn text(line: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 fn milliseconds(line: &mut Vec<u8>, name: &str, duration: Duration) {
-    let microseconds = duration.as_micros();
-    raw(
-        line,
-        name,
-        format_args!("{}.{:03}", microseconds / 1000, microseconds % 1000),
-    );
+    let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    key(line, name);
+    number(line, microseconds / 1000, 1);
+    line.push(b'.');
+    number(line, microseconds % 1000, 3);
 }
 
-fn raw(line: &mut Vec<u8>, name: &str, value: fmt::Arguments<'_>) {
-    key(line, name);
-    line.write_fmt(value).ok();
+/// Appends `value` in decimal, with zeros in front up to `width` digits.
+fn number(line: &mut Vec<u8>, value: u64, width: usize) {
+    let (start, mut rest) = (line.len(), value);
+    while rest > 0 || line.len() < start + width {
+        line.push(b'0' + u8::try_from(rest % 10).unwrap_or_default());
+        rest /= 10;
+    }
+    line.get_mut(start..).unwrap_or_default().reverse();
 }
 
 fn key(line: &mut Vec<u8>, name: &str) {

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::{
     body::{BodyError, ResponseBody},
-    tunnel,
+    tunnel, whole,
 };
 
 /// How a client says that it speaks HTTP/2 (RFC 9113, 3.4).
@@ -113,6 +113,11 @@ impl Activity {
         self.exchanges.load(Ordering::Relaxed) == 0
             && !self.has_begun.load(Ordering::Relaxed)
             && !self.is_write_blocked.load(Ordering::Relaxed)
+    }
+
+    /// Whether a head was begun and is not complete.
+    pub(super) fn is_receiving_head(&self) -> bool {
+        self.exchanges.load(Ordering::Relaxed) == 0 && self.has_begun.load(Ordering::Relaxed)
     }
 
     /// Whether something is to be sent, and nothing could be since the last call.
@@ -233,7 +238,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        let outcome = whole::poll_write(Pin::new(&mut self.stream), cx, buffers);
         self.note(outcome)
     }
 

@@ -20,12 +20,12 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::coop::unconstrained, time::Instant};
 
-use crate::body::RequestBody;
+use crate::{body::RequestBody, whole::Whole};
 
 /// Bytes of the head of a response, at most.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-type Driver = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+type Driver = http1::Connection<TokioIo<Whole<TcpStream>>, RequestBody>;
 
 /// A connection with at most one request on it.
 pub(crate) struct Connection {
@@ -51,7 +51,7 @@ impl Connection {
         socket.set_nodelay(true)?;
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(MAX_HEAD_BYTES)
-            .handshake(TokioIo::new(socket))
+            .handshake(TokioIo::new(Whole(socket)))
             .await
             .map_err(io::Error::other)?;
         let driver = Some(driver);

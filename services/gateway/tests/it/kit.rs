@@ -30,6 +30,8 @@ pub(crate) struct Gateway {
     pub(crate) client: Client,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) anon_key: String,
+    /// Its routes, to be read again on a reload.
+    routes: Option<tempfile::NamedTempFile>,
 }
 
 /// What a gateway in a test is given.
@@ -105,8 +107,8 @@ impl Setup {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &self.routes).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
-        let gateway = self.set("GATEWAY_ROUTES", &path).start_with_routes().await;
-        drop(file);
+        let mut gateway = self.set("GATEWAY_ROUTES", &path).start_with_routes().await;
+        gateway.routes = Some(file);
         gateway
     }
 
@@ -135,6 +137,7 @@ impl Setup {
             client: Client::at(&format!("http://{address}")),
             lifecycle,
             anon_key: self.anon_key,
+            routes: None,
         }
     }
 }
