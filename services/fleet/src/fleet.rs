@@ -121,6 +121,9 @@ impl Fleet {
             Door::Configured => Slot::default(),
             Door::Random => Slot::bind::<gateway::Gateway>(&mut variables, ANY_PORT).await?,
         };
+        // The role of the gateway's public key: who has it is anonymous, and told so by the status.
+        let anonymous = variables.entry("PGRST_DB_ANON_ROLE".to_owned());
+        anonymous.or_insert_with(|| "anon".to_owned());
         let settings = config::load::<Settings>(&mut Env::from_pairs(variables))?;
 
         db_bootstrap::run(&settings.bootstrap)

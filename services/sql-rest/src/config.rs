@@ -159,7 +159,7 @@ mod tests {
         let settings = &config.settings;
         assert_eq!(settings.core.schemas, ["public"]);
         assert_eq!(settings.extra_search_path, ["public"]);
-        assert_eq!(settings.anonymous_role.as_deref(), Some("anon"));
+        assert_eq!(settings.anonymous_role, None);
         assert!(settings.keys.is_none());
     }
 
@@ -224,13 +224,9 @@ mod tests {
 
     #[test]
     fn lists_may_be_empty_where_that_means_something() {
-        let empty = [
-            ("PGRST_DB_EXTRA_SEARCH_PATH", ""),
-            ("PGRST_DB_ANON_ROLE", ""),
-        ];
+        let empty = [("PGRST_DB_EXTRA_SEARCH_PATH", "")];
         let settings = config(&empty).unwrap().settings;
         assert!(settings.extra_search_path.is_empty());
-        assert_eq!(settings.anonymous_role, None);
     }
 
     #[test]

@@ -117,10 +117,7 @@ impl Reader<'_> {
                 ..Options::default()
             },
             extra_search_path: self.list("db_extra_search_path", "public"),
-            anonymous_role: match self.given.get("db_anon_role") {
-                None => Some("anon".to_owned()),
-                Some(role) => Some(role.to_owned()).filter(|role| !role.is_empty()),
-            },
+            anonymous_role: self.text("db_anon_role").map(str::to_owned),
             pre_request: self.name("db_pre_request"),
             transaction_end,
             hoisted_settings: self.list("db_hoisted_tx_settings", HOISTED),

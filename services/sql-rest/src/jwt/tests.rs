@@ -16,8 +16,9 @@ fn authenticator(pairs: &[(&str, &str)]) -> Authenticator {
 }
 
 fn authenticator_at(pairs: &[(&str, &str)], clock: Clock) -> Authenticator {
-    let pairs = pairs
+    let pairs = [("db_anon_role", "anon")]
         .iter()
+        .chain(pairs)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let (settings, problems) = Settings::read(&Given::default().overlaid(pairs));
     assert!(problems.is_empty(), "{problems:?}");

@@ -59,6 +59,7 @@ pub(crate) async fn stack_over(database: Database, pairs: &[(&str, &str)]) -> St
 pub(crate) fn state(url: &str, pairs: &[(&str, &str)]) -> AppState {
     let defaults = [
         ("PGRST_DB_URI", url),
+        ("PGRST_DB_ANON_ROLE", "anon"),
         ("PGRST_DB_SCHEMAS", "api"),
         ("PGRST_JWT_SECRET", SECRET),
         ("PGRST_DB_POOL", "4"),
