@@ -68,7 +68,7 @@ keys: ## Show the gateway URL and the keys
 ##@ Test
 
 .PHONY: test
-test: deps fmt-check lint test-rust test-e2e test-browser ## Everything the gate runs
+test: deps fmt-check lint test-rust test-e2e test-browser ## Everything but the containers
 
 .PHONY: fmt-check
 fmt-check:
@@ -83,7 +83,7 @@ test-rust: ## Unit, integration and contract tests
 	cargo test --workspace --locked
 
 .PHONY: test-e2e
-test-e2e: ## The whole stack, driven by supabase-js
+test-e2e: ## The whole stack, driven by supabase-js and the clients of PostgREST
 	cargo build --locked --bin ferrobase
 	scripts/e2e.sh $(FERROBASE)
 
@@ -101,11 +101,12 @@ contracts: ## Rewrite contracts/*.json from the code
 .PHONY: bench
 bench: deps ## Benchmarks; prints ratios against a peer
 	@scripts/install-deps.sh bench
-	cargo build --release --locked --bin ferrobase --bin gateway
+	cargo build --release --locked --bin ferrobase --bin gateway --bin sql-rest
 	scripts/bench.sh $(CARGO_TARGET_DIR)/release/ferrobase
 	GATEWAY_BIN=$(CARGO_TARGET_DIR)/release/gateway scripts/bench/gateway.sh
 	GATEWAY_BIN=$(CARGO_TARGET_DIR)/release/gateway scripts/bench/gateway-endurance.sh
 	scripts/bench/mongo-api.sh
+	scripts/bench/auth.sh
 
 ##@ Housekeeping
 
@@ -125,7 +126,7 @@ clean: down ## Remove the containers and what was built; data and images stay
 fclean: ## Also remove the data and the images; .env stays
 	@scripts/compose-down.sh --all
 	cargo clean
-	rm -rf .data tests/e2e/node_modules
+	rm -rf .data tests/e2e/node_modules tests/e2e/.venv
 
 .PHONY: re
 re: fclean up ## Start over with empty databases

@@ -8,10 +8,13 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/stack.sh
 . scripts/stack.sh
 
-command -v wrk >/dev/null || { echo "bench: wrk is missing; install it and run this again" >&2; exit 1; }
+command -v h2load >/dev/null || { echo "bench: h2load (nghttp2-client) is missing; install it and run this again" >&2; exit 1; }
+# Everything shares two cores, wherever it runs: the load, the services and the database.
+(($(nproc) <= 2)) || taskset -pc 0,1 $$ >/dev/null
+export SQL_REST_BIN=${SQL_REST_BIN:-$(dirname "$ferrobase")/sql-rest}
 start_stack "$ferrobase" bench
 names=("$@")
-((${#names[@]})) || names=(sql-rest gateway-overhead)
+((${#names[@]})) || names=(sql-rest gateway-overhead schema-cache)
 for name in "${names[@]}"; do
     printf '\n== %s ==\n' "$name"
     "scripts/bench/$name.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts the fleet in containers and waits until all of it is healthy. The first run writes `.env`;
-# later ones add what a new version needs. Ends with the address, the keys and lines to try.
+# later ones add what a new version needs. In production the secrets move into files. Ends with the address, the keys and lines to try.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/compose-lib.sh
@@ -8,6 +8,9 @@ cd "$(dirname "$0")/.."
 
 require_engine
 scripts/generate-env.sh --complete
+if [[ $(setting COMPOSE_FILE '') == *docker-compose.prod.yml* ]]; then
+    scripts/compose-secrets.sh "$(setting SECRETS_DIR .secrets)"
+fi
 scripts/resolve-ports.sh
 
 log=$(mktemp)

@@ -7,6 +7,32 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/stack.sh
 . scripts/stack.sh
 
-(cd tests/e2e && npm ci --silent --no-audit --no-fund)
+cd tests/e2e
+npm ci --silent --no-audit --no-fund
+# Made anew when the pinned versions change.
+if ! cmp -s requirements.txt .venv/made-from; then
+    rm -rf .venv
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet --disable-pip-version-check --require-virtualenv -r requirements.txt
+    cp requirements.txt .venv/made-from
+fi
+cd ../..
+
+export EXPOSED_SCHEMAS=public,archive PGRST_DB_SCHEMAS=public,archive PGRST_DB_PLAN_ENABLED=true
 start_stack "$ferrobase" e2e
-(cd tests/e2e && npm test --silent)
+psql -qX -v ON_ERROR_STOP=1 -f tests/e2e/clients.sql
+cd tests/e2e
+npm test --silent
+.venv/bin/python -m unittest --quiet postgrest_test
+cd ../..
+stop_stack
+
+# Once more, confirming addresses and with every way to sign in switched on.
+export GOTRUE_MAILER_AUTOCONFIRM=false GOTRUE_SMTP_MAX_FREQUENCY=0s
+export GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true
+# Providers lead back to a path under it.
+export API_EXTERNAL_URL=http://localhost:8000/auth/v1
+export GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED=true GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED=true
+start_stack "$ferrobase" e2e-auth
+cd tests/e2e
+npm run --silent test:auth

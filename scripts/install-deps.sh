@@ -22,11 +22,13 @@ need curl curl
 need node nodejs
 need npm npm
 need pip3 python3-pip
+python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 need '/usr/lib/*/libcurl.so.4' libcurl4
 need pebble pebble
 command -v chromium-browser google-chrome >/dev/null || need chromium chromium
 if [[ ${1:-} == bench ]]; then
     need wrk wrk
+    need h2load nghttp2-client
     need nginx nginx-light
 fi
 

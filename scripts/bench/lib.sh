@@ -1,43 +1,41 @@
 # Measuring, for the benchmark scripts. To be sourced.
 
 BENCH_SECONDS=${BENCH_SECONDS:-8}
-BENCH_CLIENTS=${BENCH_CLIENTS:-16}
+BENCH_CLIENTS=${BENCH_CLIENTS:-32}
 BENCH_PROGRAMS=$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/pgbench' | sort -V | tail -1)")
 
-# http_load URL [WRK ARGUMENTS…]: prints "requests/s p50_ms p99_ms"; any answer but 2xx is an error.
+# http_load H2LOAD-ARGUMENTS…: prints "requests/s p50_ms p99_ms"; any answer but 2xx is an error. The
+# latencies are those there were, as they are of pgbench; wrk would add some of its own reckoning.
 http_load() {
-    local url=$1 report
-    shift
-    report=$(wrk -t1 -c"$BENCH_CLIENTS" -d"${BENCH_SECONDS}s" --latency "$@" "$url")
-    if grep -q -e 'Non-2xx' -e 'Socket errors' <<<"$report"; then
-        echo "bench: requests failed: $url" >&2
-        echo "$report" >&2
+    local log
+    log=$(mktemp)
+    h2load --h1 -t1 -c"$BENCH_CLIENTS" -D"$BENCH_SECONDS" --log-file="$log" "$@" >/dev/null
+    if ! awk '$2 < 200 || $2 > 299 { exit 1 }' "$log"; then
+        echo "bench: requests failed: $*" >&2
         exit 1
     fi
-    awk '
-        function ms(text) {
-            if (text ~ /us$/) return text / 1000
-            if (text ~ /ms$/) return text + 0
-            return text * 1000
-        }
-        $1 == "50%" { p50 = ms($2) }
-        $1 == "99%" { p99 = ms($2) }
-        $1 == "Requests/sec:" { rate = $2 }
-        END { printf "%.0f %.2f %.2f\n", rate, p50, p99 }
-    ' <<<"$report"
+    awk -v seconds="$BENCH_SECONDS" 'END { printf "%.0f ", NR / seconds }' "$log"
+    cut -f3 "$log" | latencies
+    rm "$log"
 }
 
-# sql_load FILE: the same for a pgbench script, pipelined and prepared.
+# sql_load FILE [PGBENCH-ARGUMENTS…]: the same for a pgbench script, pipelined and prepared. The time in
+# which it connects does not count.
 sql_load() {
-    local logs rate
+    local logs script=$1
+    shift
     logs=$(mktemp -d)
-    rate=$("$BENCH_PROGRAMS/pgbench" -n -M prepared -c "$BENCH_CLIENTS" -j 1 -T "$BENCH_SECONDS" \
-        --log --log-prefix="$logs/log" -f "$1" 2>/dev/null | awk '/^tps/ { printf "%.0f", $3 }')
-    printf '%s ' "$rate"
-    cut -d' ' -f3 "$logs"/log* | sort -n | awk '
+    "$BENCH_PROGRAMS/pgbench" -n -M prepared -c "$BENCH_CLIENTS" -j 1 -T "$BENCH_SECONDS" \
+        --log --log-prefix="$logs/log" -f "$script" "$@" 2>/dev/null | awk '/^tps/ { printf "%.0f ", $3 }'
+    cut -d' ' -f3 "$logs"/log* | latencies
+    rm -rf "$logs"
+}
+
+# latencies: "p50_ms p99_ms" of a list of microseconds.
+latencies() {
+    sort -n | awk '
         { latency[NR] = $1 }
         END { printf "%.2f %.2f\n", latency[int(NR * 0.50) + 1] / 1000, latency[int(NR * 0.99)] / 1000 }'
-    rm -rf "$logs"
 }
 
 # row NAME "RATE P50 P99" ["RATE P50 P99" of the peer]: one line of the table.
@@ -61,4 +59,23 @@ user_token() {
         const key = process.env.FERROBASE_JWT_SECRET;
         console.log(`${text}.${createHmac("sha256", key).update(text).digest("base64url")}`);
     ' "$1"
+}
+
+# start_sql_rest LOG RELATION CURL-ARGUMENTS…: a service of its own over the stack's database, as pid
+# $server at $url, that has come to know the relation. Its connections are called "measured".
+start_sql_rest() {
+    local port=18020
+    url=http://127.0.0.1:$port
+    env PGRST_DB_URI="postgres://authenticator:$AUTHENTICATOR_PASSWORD@$PGHOST:$PGPORT/$PGDATABASE?application_name=measured" \
+        PGRST_JWT_SECRET="$FERROBASE_JWT_SECRET" SQL_REST_PORT=$port LISTEN_HOST=127.0.0.1 \
+        "$SQL_REST_BIN" >"$1" 2>&1 &
+    server=$!
+    until curl -sf -o /dev/null "$url/$2?limit=1" "${@:3}"; do
+        kill -0 "$server" || { cat "$1" >&2; exit 1; }
+        sleep 0.1
+    done
+}
+
+stop_sql_rest() {
+    [[ -z ${server:-} ]] || { kill "$server" && wait "$server"; } 2>/dev/null || true
 }

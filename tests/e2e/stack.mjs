@@ -16,9 +16,9 @@ export const serviceKey = variable('FERROBASE_SERVICE_ROLE_KEY');
 export const inboxUrl = variable('FERROBASE_INBOX_URL');
 
 // Every user has a client of their own, as in a browser of their own.
-export const client = (key = anonKey) =>
+export const client = (key = anonKey, auth = {}) =>
   createClient(url, key, {
-    auth: { autoRefreshToken: false, persistSession: false },
+    auth: { autoRefreshToken: false, persistSession: false, ...auth },
     // Before version 22 Node has no WebSocket of its own.
     realtime: { transport: ws },
   });
@@ -39,13 +39,14 @@ export const newUser = async (name) => {
   return { supabase, email, user, session };
 };
 
-// The newest mail to an address, as soon as it is there.
-export const mailTo = async (email) => {
+// The newest mail to an address that is wanted, as soon as it is there.
+export const mailTo = async (email, isWanted = () => true) => {
   const deadline = Date.now() + 30_000;
   while (Date.now() < deadline) {
     const response = await fetch(`${inboxUrl}?to=${encodeURIComponent(email)}`);
     const { data } = await response.json();
-    if (data.length > 0) return data[0];
+    const wanted = data.filter(isWanted);
+    if (wanted.length > 0) return wanted[0];
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`no mail to ${email}`);

@@ -15,6 +15,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod identity;
+mod leftover;
 pub mod lifecycle;
 mod observe;
 pub mod operations;

@@ -11,6 +11,7 @@ use crate::{
     config::{self, EXIT_CONFIGURATION, Env, FromEnv},
     error::failure,
     health::Health,
+    leftover,
     lifecycle::{self, Lifecycle},
     observe, operations, probe,
     server::{self, ConnectionLimits},
@@ -146,7 +147,8 @@ pub fn router<S: Service>(app: App, lifecycle: &Lifecycle) -> anyhow::Result<Rou
                 "internal error",
             )
         }))
-        .layer(middleware::from_fn_with_state(S::NAME, observe::observe));
+        .layer(middleware::from_fn_with_state(S::NAME, observe::observe))
+        .layer(middleware::from_fn(leftover::read));
     operations::in_front_of(router, app.health, &S::contract(), lifecycle)
 }
 

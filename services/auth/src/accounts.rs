@@ -50,6 +50,31 @@ impl Contact {
         }
     }
 
+    /// Whoever signs in with this address or number, nobody else changing them until the
+    /// transaction ends.
+    pub async fn lock(
+        &self,
+        connection: &mut PgConnection,
+        audience: &str,
+    ) -> sqlx::Result<Option<User>> {
+        match self.user(connection, audience).await? {
+            Some(user) => store::users::lock(connection, user.id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whoever signs in with this address or number.
+    pub async fn user(
+        &self,
+        connection: &mut PgConnection,
+        audience: &str,
+    ) -> sqlx::Result<Option<User>> {
+        match self {
+            Self::Email(email) => store::users::by_email(connection, email, audience).await,
+            Self::Phone(phone) => store::users::by_phone(connection, phone, audience).await,
+        }
+    }
+
     /// Whether `user` has shown that it is theirs.
     pub fn is_confirmed_by(&self, user: &User) -> bool {
         match self {

@@ -101,6 +101,22 @@ impl FromRequestParts<AppState> for Admin {
     }
 }
 
+/// Whether the request carries an admin's token; no request is refused for want of one.
+#[derive(Clone, Copy, Debug)]
+pub struct ByAdmin(pub bool);
+
+impl FromRequestParts<AppState> for ByAdmin {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        let admin = Admin::from_request_parts(parts, state).await;
+        Ok(Self(admin.is_ok()))
+    }
+}
+
 /// Whether a token speaks for one of the admin roles.
 pub fn is_admin(state: &AppState, claims: &Claims) -> bool {
     state.config().jwt.admin_roles.contains(&claims.role)

@@ -1,5 +1,6 @@
 //! What auth can be told, in GoTrue's variable names.
 
+mod captcha;
 pub mod hooks;
 mod jwt;
 mod limits;
@@ -9,6 +10,7 @@ mod password;
 pub mod providers;
 mod sessions;
 mod sms;
+mod webauthn;
 
 use std::time::Duration as StdDuration;
 
@@ -20,15 +22,16 @@ use time::Duration;
 use url::Url;
 
 pub use self::{
+    captcha::Captcha,
     jwt::Jwt,
     limits::{Limits, Rate},
     mail::Mailer,
-    mfa::Mfa,
+    mfa::{Allowed, Mfa},
     password::Password,
     sessions::Sessions,
     sms::Sms,
 };
-use crate::duration::GoDuration;
+use crate::{duration::GoDuration, webauthn::RelyingParty};
 
 /// Everything auth can be told.
 #[derive(Clone, Debug)]
@@ -59,6 +62,10 @@ pub struct Config {
     pub sessions: Sessions,
     /// Second factors.
     pub mfa: Mfa,
+    /// Who asks browsers for credentials.
+    pub webauthn: RelyingParty,
+    /// Who tells people from programs, if that is asked.
+    pub captcha: Option<Captcha>,
     /// How often something may be tried.
     pub limits: Limits,
     /// Code of the operator's own that has a say.
@@ -105,16 +112,19 @@ impl Config {
 
 impl FromEnv for Config {
     fn from_env(env: &mut Env) -> Self {
+        let site_url = env.url("GOTRUE_SITE_URL", None);
         let max_request_duration = std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10);
         let database = PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL");
         Self {
+            webauthn: webauthn::relying_party(env, &site_url),
+            captcha: Captcha::from_env(env),
             database: PoolConfig {
                 max_connections: env.parse("GOTRUE_DB_MAX_POOL_SIZE", 10),
                 // A database that is away must be noticed as that, before the request times out.
                 acquire_timeout: database.acquire_timeout.min(max_request_duration / 2),
                 ..database
             },
-            site_url: env.url("GOTRUE_SITE_URL", None),
+            site_url,
             external_url: env.url("API_EXTERNAL_URL", None),
             uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
@@ -143,6 +153,15 @@ impl FromEnv for Config {
             hooks: hooks::Hooks::from_env(env),
         }
     }
+}
+
+/// Digits of a code that a person types.
+fn otp_length(env: &mut Env, name: &str) -> usize {
+    let length = env.parse(name, 6);
+    if !(6..=10).contains(&length) {
+        env.problem(format!("{name} is not between 6 and 10"));
+    }
+    length
 }
 
 fn duration(env: &mut Env, name: &str, default: Duration) -> Duration {

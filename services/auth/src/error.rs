@@ -127,6 +127,18 @@ pub mod code {
     pub const MFA_VERIFICATION_FAILED: &str = "mfa_verification_failed";
     /// No factors by authenticators here.
     pub const MFA_WEBAUTHN_ENROLL_NOT_ENABLED: &str = "mfa_webauthn_enroll_not_enabled";
+    /// Factors by phone cannot be proven here.
+    pub const MFA_PHONE_VERIFY_NOT_ENABLED: &str = "mfa_phone_verify_not_enabled";
+    /// Factors by time-based codes cannot be proven here.
+    pub const MFA_TOTP_VERIFY_NOT_ENABLED: &str = "mfa_totp_verify_not_enabled";
+    /// Factors by authenticators cannot be proven here.
+    pub const MFA_WEBAUTHN_VERIFY_NOT_ENABLED: &str = "mfa_webauthn_verify_not_enabled";
+    /// The user has a factor with this number.
+    pub const MFA_VERIFIED_FACTOR_EXISTS: &str = "mfa_verified_factor_exists";
+    /// No person seems to be there.
+    pub const CAPTCHA_FAILED: &str = "captcha_failed";
+    /// Text messages go out only so often.
+    pub const OVER_SMS_SEND_RATE_LIMIT: &str = "over_sms_send_rate_limit";
     /// The user has enough factors.
     pub const TOO_MANY_ENROLLED_MFA_FACTORS: &str = "too_many_enrolled_mfa_factors";
     /// The body is not the JSON it should be.

@@ -1,11 +1,24 @@
 //! A second factor of a user.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::webauthn::Credential;
+
+/// What a factor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Codes that change with time.
+    Totp,
+    /// Codes sent to a number.
+    Phone,
+    /// An authenticator of the browser.
+    WebAuthn,
+}
 
 /// A row of `auth.mfa_factors`.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -30,6 +43,8 @@ pub struct Factor {
     pub phone: Option<String>,
     /// Last challenge.
     pub last_challenged_at: Option<OffsetDateTime>,
+    /// Credential of a WebAuthn factor.
+    pub web_authn_credential: Option<Json<Value>>,
     /// Kind of a WebAuthn authenticator.
     pub web_authn_aaguid: Option<Uuid>,
     /// What the last WebAuthn challenge said.
@@ -58,10 +73,56 @@ pub struct FactorView {
     last_webauthn_challenge_data: Option<Value>,
 }
 
+impl Kind {
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Totp, Self::Phone, Self::WebAuthn]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+
+    /// Its name in requests and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Phone => "phone",
+            Self::WebAuthn => "webauthn",
+        }
+    }
+
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Totp => "TOTP",
+            Self::Phone => "Phone",
+            Self::WebAuthn => "WebAuthn",
+        }
+    }
+
+    /// How a session says that it was given (RFC 8176 has no names for all of them).
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Phone => "mfa/phone",
+            Self::WebAuthn => "mfa/webauthn",
+        }
+    }
+}
+
 impl Factor {
     /// Whether the user has proven to hold it.
     pub fn is_verified(&self) -> bool {
         self.status == "verified"
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Option<Kind> {
+        Kind::parse(&self.factor_type)
+    }
+
+    /// The credential of a WebAuthn factor.
+    pub fn credential(&self) -> Option<Credential> {
+        Credential::deserialize(&self.web_authn_credential.as_ref()?.0).ok()
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::{
     config,
     error::{Error, Result},
-    password::{self, Verdict},
+    password::hash::{self, Verdict},
 };
 
 /// Computes and compares password hashes. Cheap to clone.
@@ -29,13 +29,13 @@ impl Hasher {
         Ok(Self {
             workers: Arc::new(Semaphore::new(config.workers)),
             max_wait: config.max_wait,
-            decoy: password::hash(&SecretString::from("nobody's password"))?.into(),
+            decoy: hash::hash(&SecretString::from("nobody's password"))?.into(),
         })
     }
 
     /// The hash to store for `password`.
     pub async fn hash(&self, password: SecretString) -> Result<String> {
-        self.run(move || password::hash(&password)).await?
+        self.run(move || hash::hash(&password)).await?
     }
 
     /// Whether `password` fits `hash`. Takes its time also when there is no hash.
@@ -45,7 +45,7 @@ impl Hasher {
             Some(hash) if known => hash.into(),
             _ => Arc::clone(&self.decoy),
         };
-        let verdict = self.run(move || password::verify(&password, &hash)).await?;
+        let verdict = self.run(move || hash::verify(&password, &hash)).await?;
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
@@ -71,7 +71,7 @@ mod tests {
 
     fn hasher(max_wait: Duration) -> Hasher {
         Hasher::new(&config::Password {
-            requirements: password::Requirements::default(),
+            requirements: crate::password::Requirements::default(),
             update_requires_reauthentication: false,
             update_requires_current: false,
             workers: 1,

@@ -9,10 +9,12 @@ pub mod accounts;
 pub mod address;
 pub mod audit;
 pub mod authentication;
+pub mod captcha;
 pub mod config;
 pub mod duration;
 pub mod error;
 pub mod factor;
+pub mod frequency;
 pub mod grant;
 pub mod hasher;
 pub mod hex;
@@ -23,6 +25,7 @@ pub mod landing;
 pub mod limits;
 pub mod mailer;
 pub mod mails;
+pub mod messages;
 pub mod oauth;
 pub mod one_time;
 pub mod paging;
@@ -34,9 +37,11 @@ pub mod routes;
 pub mod session;
 pub mod signing_key;
 pub mod store;
+pub mod texts;
 pub mod totp;
 pub mod user;
 pub mod verification;
+pub mod webauthn;
 pub mod wire;
 
 use std::sync::Arc;
@@ -52,11 +57,11 @@ use common::{
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-pub use crate::{config::Config, error::Error};
 use crate::{
-    error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits, mailer::Mailer,
-    oauth::OAuth, redirect::Destinations, store::Store,
+    captcha::Captcha, error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits,
+    mailer::Mailer, oauth::OAuth, redirect::Destinations, request::Origin, store::Store,
 };
+pub use crate::{config::Config, error::Error};
 
 /// The authentication service.
 #[derive(Debug)]
@@ -75,6 +80,7 @@ struct Inner {
     mailer: Mailer,
     limits: Limits,
     hooks: Hooks,
+    captcha: Captcha,
     oauth: OAuth,
     destinations: Destinations,
     clock: Clock,
@@ -90,6 +96,7 @@ impl AppState {
             mailer: Mailer::new(&config)?,
             limits: Limits::new(config.limits.clone()),
             hooks: Hooks::new(config.hooks.clone())?,
+            captcha: Captcha::new(config.captcha.clone())?,
             oauth: OAuth::new(&config)?,
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
             clock,
@@ -130,6 +137,17 @@ impl AppState {
     /// Code of the operator's own.
     pub fn hooks(&self) -> &Hooks {
         &self.0.hooks
+    }
+
+    /// The service that tells people from programs.
+    pub fn captcha(&self) -> &Captcha {
+        &self.0.captcha
+    }
+
+    /// Audience of the users a request is about.
+    pub fn audience<'a>(&'a self, origin: &'a Origin) -> &'a str {
+        let default = &self.0.config.jwt.audience;
+        origin.audience.as_deref().unwrap_or(default)
     }
 
     /// The providers that users can sign in with.

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use time::{Duration, OffsetDateTime};
@@ -50,7 +50,10 @@ pub enum Limit {
 enum Key {
     Client(Limit, IpAddr),
     Account(Limit, String),
-    AllMail,
+    /// Messages of a kind to one address or number.
+    Interval(Limit, String),
+    AllMails,
+    AllTexts,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,16 +94,63 @@ impl Limits {
             .ok_or_else(too_many)
     }
 
+    /// Notes that a message of a kind was asked for an address or number; fails with the time to
+    /// wait when that was so less than `interval` ago.
+    pub fn check_interval(
+        &self,
+        limit: Limit,
+        address: &str,
+        interval: Duration,
+        now: OffsetDateTime,
+    ) -> Result<(), Duration> {
+        if interval <= Duration::ZERO {
+            return Ok(());
+        }
+        let mut buckets = self.lock(now);
+        let asked = Bucket {
+            tokens: 0.0,
+            filled_at: now,
+        };
+        let key = Key::Interval(limit, address.to_lowercase());
+        match buckets.get_mut(&key) {
+            Some(last) if now < last.filled_at + interval => Err(last.filled_at + interval - now),
+            Some(last) => {
+                *last = asked;
+                Ok(())
+            }
+            None => {
+                buckets.insert(key, asked);
+                Ok(())
+            }
+        }
+    }
+
     /// Counts one mail; fails when too many went out.
-    pub fn check_mail(&self, now: OffsetDateTime) -> Result<()> {
-        self.take(Key::AllMail, self.config.mail, now)
+    pub fn check_mails(&self, now: OffsetDateTime) -> Result<()> {
+        self.take(Key::AllMails, self.config.mail, now)
             .then_some(())
-            .ok_or_else(|| {
-                Error::too_many(
-                    code::OVER_EMAIL_SEND_RATE_LIMIT,
-                    "email rate limit exceeded",
-                )
-            })
+            .ok_or_else(too_many_mails)
+    }
+
+    /// Counts one text message; fails when too many went out.
+    pub fn check_texts(&self, now: OffsetDateTime) -> Result<()> {
+        self.take(Key::AllTexts, self.config.sms, now)
+            .then_some(())
+            .ok_or_else(too_many_texts)
+    }
+
+    /// Fails when no mail could go out now.
+    pub fn expect_mails(&self, now: OffsetDateTime) -> Result<()> {
+        self.has(Key::AllMails, self.config.mail, now)
+            .then_some(())
+            .ok_or_else(too_many_mails)
+    }
+
+    /// Fails when no text message could go out now.
+    pub fn expect_texts(&self, now: OffsetDateTime) -> Result<()> {
+        self.has(Key::AllTexts, self.config.sms, now)
+            .then_some(())
+            .ok_or_else(too_many_texts)
     }
 
     fn rate(&self, limit: Limit) -> config::Rate {
@@ -115,14 +165,33 @@ impl Limits {
         }
     }
 
+    /// Takes a token, if there is one.
     fn take(&self, key: Key, rate: config::Rate, now: OffsetDateTime) -> bool {
+        self.with_tokens(key, rate, now, |tokens| {
+            let has = *tokens >= 1.0;
+            if has {
+                *tokens -= 1.0;
+            }
+            has
+        })
+    }
+
+    /// Whether there is a token to be taken.
+    fn has(&self, key: Key, rate: config::Rate, now: OffsetDateTime) -> bool {
+        self.with_tokens(key, rate, now, |tokens| *tokens >= 1.0)
+    }
+
+    fn with_tokens(
+        &self,
+        key: Key,
+        rate: config::Rate,
+        now: OffsetDateTime,
+        use_them: impl FnOnce(&mut f64) -> bool,
+    ) -> bool {
         let scaled = rate.count * self.config.scale;
         let burst = scaled.min(MAX_BURST * self.config.scale);
         let per_second = scaled / rate.period.as_seconds_f64();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MAX_BUCKETS {
-            forget(&mut buckets, now);
-        }
+        let mut buckets = self.lock(now);
         let bucket = buckets.entry(key).or_insert(Bucket {
             tokens: burst,
             filled_at: now,
@@ -132,11 +201,16 @@ impl Limits {
             .as_seconds_f64();
         bucket.tokens = (bucket.tokens + elapsed * per_second).min(burst);
         bucket.filled_at = now;
-        if bucket.tokens < 1.0 {
-            return false;
+        use_them(&mut bucket.tokens)
+    }
+
+    /// The buckets, with room for one more.
+    fn lock(&self, now: OffsetDateTime) -> MutexGuard<'_, HashMap<Key, Bucket>> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MAX_BUCKETS {
+            forget(&mut buckets, now);
         }
-        bucket.tokens -= 1.0;
-        true
+        buckets
     }
 }
 
@@ -154,6 +228,16 @@ fn network(ip: IpAddr) -> IpAddr {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
         ip @ IpAddr::V4(_) => ip,
     }
+}
+
+fn too_many_mails() -> Error {
+    let message = "email rate limit exceeded";
+    Error::too_many(code::OVER_EMAIL_SEND_RATE_LIMIT, message)
+}
+
+fn too_many_texts() -> Error {
+    let message = "SMS rate limit exceeded";
+    Error::too_many(code::OVER_SMS_SEND_RATE_LIMIT, message)
 }
 
 fn too_many() -> Error {
@@ -179,6 +263,7 @@ mod tests {
             mfa: rate(15.0, Duration::MINUTE),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),
+            sms: rate(1.0, Duration::HOUR),
         })
     }
 
@@ -215,6 +300,31 @@ mod tests {
                 .check_account(Limit::Token, "ada@example.com", NOW)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn the_same_message_is_asked_for_once_in_an_interval() {
+        let limits = limits();
+        let ask = |limit, address, now| {
+            let minute = Duration::MINUTE;
+            limits.check_interval(limit, address, minute, now)
+        };
+        let ada = "ada@example.com";
+        assert_eq!(ask(Limit::Recover, ada, NOW), Ok(()));
+        let later = NOW + Duration::seconds(20);
+        let wait = Err(Duration::seconds(40));
+        assert_eq!(ask(Limit::Recover, "Ada@example.com", later), wait);
+        assert_eq!(ask(Limit::Resend, ada, later), Ok(()));
+        assert_eq!(ask(Limit::Recover, "grace@example.com", later), Ok(()));
+        assert_eq!(ask(Limit::Recover, ada, NOW + Duration::MINUTE), Ok(()));
+    }
+
+    #[test]
+    fn looking_whether_a_mail_may_go_out_counts_none() {
+        let limits = limits();
+        assert!(limits.expect_mails(NOW).is_ok() && limits.expect_mails(NOW).is_ok());
+        assert!(limits.check_mails(NOW).is_ok());
+        assert!(limits.expect_mails(NOW).is_err() && limits.check_mails(NOW).is_err());
     }
 
     #[test]

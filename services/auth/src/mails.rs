@@ -4,13 +4,12 @@
 //! so that no mail carries a token that was never stored and no transaction waits for a mailer.
 
 use sqlx::PgConnection;
-use time::{Duration, OffsetDateTime};
 use url::Url;
 use uuid::Uuid;
 
 use crate::{
     AppState,
-    error::{Error, Result, code},
+    error::Result,
     hooks::points,
     one_time, pkce,
     request::Origin,
@@ -183,28 +182,6 @@ pub async fn send(state: &AppState, mails: &[Mail], origin: &Origin) -> Result<(
         return Ok(());
     }
     state.mailer().send_all(mails).await
-}
-
-/// Fails when the last mail of the kind went out a moment ago, or too many mails altogether.
-pub fn check_frequency(state: &AppState, last: Option<OffsetDateTime>) -> Result<()> {
-    check_interval(state, last)?;
-    let mailer = &state.config().mailer;
-    if mailer.email_url.is_some() && !mailer.autoconfirm {
-        state.limits().check_mail(state.now())?;
-    }
-    Ok(())
-}
-
-fn check_interval(state: &AppState, last: Option<OffsetDateTime>) -> Result<()> {
-    let Some(last) = last else { return Ok(()) };
-    let wait = last + state.config().mailer.max_frequency - state.now();
-    if wait <= Duration::ZERO {
-        return Ok(());
-    }
-    let seconds = wait.whole_seconds().max(1);
-    let message =
-        format!("For security purposes, you can only request this after {seconds} seconds.");
-    Err(Error::too_many(code::OVER_EMAIL_SEND_RATE_LIMIT, message))
 }
 
 async fn issue(

@@ -12,6 +12,8 @@ pub mod identities;
 pub mod invitations;
 pub mod logout;
 pub mod passwordless;
+pub mod recover;
+pub mod resend;
 pub mod settings;
 pub mod signup;
 pub mod sso;
@@ -67,16 +69,19 @@ pub fn router(state: AppState) -> Router {
         .route("/reauthenticate", get(user::reauthenticate))
         .route("/otp", post(passwordless::otp))
         .route("/magiclink", post(passwordless::magic_link))
-        .route("/recover", post(passwordless::recover))
-        .route("/resend", post(passwordless::resend))
+        .route("/recover", post(recover::recover))
+        .route("/resend", post(resend::resend))
         .route("/verify", get(verify::follow).post(verify::verify))
         .route("/invite", post(invitations::invite))
         .route("/admin/generate_link", post(invitations::generate_link))
         .route("/admin/audit", get(admin_audit::list))
         .route("/factors", post(factors::enroll))
         .route("/factors/{factor_id}", delete(factors::unenroll))
-        .route("/factors/{factor_id}/challenge", post(factors::challenge))
-        .route("/factors/{factor_id}/verify", post(factors::verify))
+        .route(
+            "/factors/{factor_id}/challenge",
+            post(factors::challenge::challenge),
+        )
+        .route("/factors/{factor_id}/verify", post(factors::verify::verify))
         .route("/logout", post(logout::log_out))
         .route(
             "/admin/users",
@@ -128,8 +133,8 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         admin_providers::delete,
         passwordless::otp,
         passwordless::magic_link,
-        passwordless::recover,
-        passwordless::resend,
+        recover::recover,
+        resend::resend,
         verify::follow,
         verify::verify,
         invitations::invite,
@@ -137,8 +142,8 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         admin_audit::list,
         factors::enroll,
         factors::unenroll,
-        factors::challenge,
-        factors::verify,
+        factors::challenge::challenge,
+        factors::verify::verify,
         logout::log_out,
         admin_users::list,
         admin_users::create,

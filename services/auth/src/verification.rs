@@ -34,6 +34,10 @@ pub enum Type {
     EmailChange,
     /// Whatever of the first and the middle two it is.
     Email,
+    /// A number, for which a code was sent.
+    Sms,
+    /// A new number.
+    PhoneChange,
 }
 
 /// What a used token leads to.
@@ -57,13 +61,21 @@ impl Type {
             "magiclink" => Self::MagicLink,
             "email_change" => Self::EmailChange,
             "email" => Self::Email,
+            "sms" => Self::Sms,
+            "phone_change" => Self::PhoneChange,
             _ => return None,
         })
     }
 
+    /// Whether its codes are sent to a number.
+    pub fn is_by_phone(self) -> bool {
+        matches!(self, Self::Sms | Self::PhoneChange)
+    }
+
     fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::Signup | Self::Invite => &[Kind::Confirmation],
+            Self::Signup | Self::Invite | Self::Sms => &[Kind::Confirmation],
+            Self::PhoneChange => &[Kind::PhoneChange],
             Self::Recovery | Self::MagicLink => &[Kind::Recovery],
             Self::EmailChange => &[Kind::EmailChangeNew, Kind::EmailChangeCurrent],
             Self::Email => &[Kind::Confirmation, Kind::Recovery],
@@ -79,6 +91,8 @@ impl Type {
             Self::EmailChange => "email_change",
             Self::Email if kind == Kind::Confirmation => "email/signup",
             Self::MagicLink | Self::Email => "magiclink",
+            // Numbers have no links, and so no codes to exchange.
+            Self::Sms | Self::PhoneChange => "otp",
         }
     }
 }
@@ -102,7 +116,10 @@ pub async fn verify(
     if user.is_banned(now) {
         return Err(Error::forbidden(code::USER_BANNED, "User is banned"));
     }
-    if is_too_old(state, &user, kind) || !one_time_tokens::take(&mut tx, &found).await? {
+    if is_too_old(state, &user, kind, verification.is_by_phone())
+        || !is_for(&found, &user, kind, verification)
+        || !one_time_tokens::take(&mut tx, &found).await?
+    {
         return Err(no_such_token());
     }
     let done = apply(state, &mut tx, &mut user, kind, (verification, origin)).await?;
@@ -145,8 +162,10 @@ pub async fn reauthenticate(
         user_id: user.id,
         token_type: "reauthentication_token".to_owned(),
         token_hash: crate::one_time::hash(contact, nonce),
+        relates_to: contact.to_owned(),
     };
-    if is_too_old(state, user, Kind::Reauthentication)
+    let by_phone = user.email().is_empty();
+    if is_too_old(state, user, Kind::Reauthentication, by_phone)
         || !one_time_tokens::take(connection, &found).await?
     {
         return Err(refused());
@@ -168,7 +187,18 @@ pub fn no_flow() -> Error {
     )
 }
 
-fn is_too_old(state: &AppState, user: &User, kind: Kind) -> bool {
+/// Whether a token that confirms an address or number was sent to the one the user has now, and is
+/// used as what it is: the code of a text message confirms no address.
+fn is_for(found: &Found, user: &User, kind: Kind, verification: Type) -> bool {
+    let has = if verification.is_by_phone() {
+        user.phone()
+    } else {
+        user.email()
+    };
+    kind != Kind::Confirmation || found.relates_to == has.to_lowercase()
+}
+
+fn is_too_old(state: &AppState, user: &User, kind: Kind, by_phone: bool) -> bool {
     let sent = match kind {
         Kind::Confirmation => user.confirmation_sent_at,
         Kind::Recovery => user.recovery_sent_at,
@@ -176,7 +206,12 @@ fn is_too_old(state: &AppState, user: &User, kind: Kind) -> bool {
         Kind::PhoneChange => user.phone_change_sent_at,
         Kind::Reauthentication => user.reauthentication_sent_at,
     };
-    sent.is_none_or(|sent| state.now() > sent + state.config().mailer.otp_expiry)
+    let expiry = if by_phone {
+        state.config().sms.otp_expiry
+    } else {
+        state.config().mailer.otp_expiry
+    };
+    sent.is_none_or(|sent| state.now() > sent + expiry)
 }
 
 /// Changes the user as the token allows; tells whether that completes the matter.
@@ -190,6 +225,15 @@ async fn apply(
     let now = state.now();
     let was_confirmed = user.email_confirmed_at.is_some();
     let action = match kind {
+        Kind::Confirmation if verification == Type::Sms => {
+            let is_known = user.phone_confirmed_at.is_some();
+            confirm_phone(connection, user, now).await?;
+            if is_known {
+                Action::Login
+            } else {
+                Action::UserSignedUp
+            }
+        }
         Kind::Confirmation => {
             confirm_email(connection, user, now).await?;
             if verification == Type::Invite {
@@ -216,7 +260,11 @@ async fn apply(
             }
             Action::UserModified
         }
-        Kind::PhoneChange | Kind::Reauthentication => return Err(no_such_token()),
+        Kind::PhoneChange => {
+            change_phone(connection, user, now).await?;
+            Action::UserModified
+        }
+        Kind::Reauthentication => return Err(no_such_token()),
     };
     audit::record(
         connection,
@@ -239,6 +287,39 @@ async fn confirm_email(
     accounts::set_identity(connection, user.id, &contact, verified(user.email()), now).await?;
     user.is_anonymous = false;
     Ok(())
+}
+
+async fn confirm_phone(
+    connection: &mut PgConnection,
+    user: &mut User,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let phone = user.phone().to_owned();
+    let shown = Map::from_iter([
+        ("phone".to_owned(), json!(phone)),
+        ("phone_verified".to_owned(), json!(true)),
+    ]);
+    let contact = Contact::Phone(phone);
+    accounts::confirm(connection, user, &contact, now).await?;
+    accounts::set_identity(connection, user.id, &contact, shown, now).await?;
+    user.is_anonymous = false;
+    Ok(())
+}
+
+/// Takes the new number over.
+async fn change_phone(
+    connection: &mut PgConnection,
+    user: &mut User,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let phone = user.phone_change.take().unwrap_or_default();
+    if phone.is_empty() {
+        return Err(no_such_token());
+    }
+    user.phone = Some(phone);
+    user.phone_change_token = None;
+    confirm_phone(connection, user, now).await?;
+    accounts::refresh_providers(connection, user).await
 }
 
 /// Takes one of the two confirmations of a new address, or completes the change.

@@ -100,7 +100,12 @@ impl Fleet {
     ///
     /// `variables` must hold the secrets and the URLs of the databases; where the services find
     /// each other is added here.
-    pub async fn start(mut variables: Variables, door: Door) -> Result<Self> {
+    pub async fn start(variables: Variables, door: Door) -> Result<Self> {
+        // On the heap, for it holds the configuration of every service.
+        Box::pin(Self::start_all(variables, door)).await
+    }
+
+    async fn start_all(mut variables: Variables, door: Door) -> Result<Self> {
         // The development inbox is a page to come back to.
         let inbox_port = match door {
             Door::Configured => {

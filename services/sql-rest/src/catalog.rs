@@ -50,7 +50,8 @@ pub struct Relation {
     pub description: Option<String>,
     /// Columns by name, in the relation's own order.
     pub columns: IndexMap<String, Column>,
-    /// Columns of the primary key, in key order; for a view those of its base table, when all show.
+    /// Columns of the primary key, in the relation's own order; for a view those of the tables whose
+    /// key it shows entirely.
     pub primary_key: Vec<String>,
     /// Whether this is a view or materialized view.
     pub is_view: bool,

@@ -136,6 +136,8 @@ pub enum Error {
         /// A similar column.
         similar: Option<String>,
     },
+    /// `42703`: a column of `on_conflict` the relation does not have, answered as PostgreSQL would.
+    UndefinedConflictColumn(String),
     /// An error PostgreSQL reported.
     Database(Box<DatabaseError>),
     /// `PGRSTX00`: a bug.
@@ -267,7 +269,8 @@ impl Error {
             | Self::MaxAffectedRpc
             | Self::NoRelationship(_)
             | Self::NoColumn { .. }
-            | Self::UndefinedColumn { .. } => StatusCode::BAD_REQUEST,
+            | Self::UndefinedColumn { .. }
+            | Self::UndefinedConflictColumn(_) => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -317,7 +320,7 @@ impl Error {
             Self::NoColumn { .. } => "PGRST204",
             Self::NoRelation { .. } => "PGRST205",
             Self::Jwt(error) => error.code(),
-            Self::UndefinedColumn { .. } => "42703",
+            Self::UndefinedColumn { .. } | Self::UndefinedConflictColumn(_) => "42703",
             Self::Database(error) => error.code(),
             Self::Internal(_) => "PGRSTX00",
         }

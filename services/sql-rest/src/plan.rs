@@ -5,6 +5,7 @@ mod applied;
 pub mod call;
 pub mod negotiate;
 pub mod node;
+pub mod pick;
 mod reach;
 mod read;
 mod relate;
@@ -360,7 +361,7 @@ fn root_alias(catalog: &Catalog, relation: &QualifiedName) -> String {
         .relations
         .get(relation)
         .is_some_and(|relation| relation.columns.contains_key(name));
-    if is_column || name.starts_with("rest_") {
+    if is_column || name.starts_with("rest_") || name == "pgrst_body" {
         "rest_root".to_owned()
     } else {
         name.clone()

@@ -120,7 +120,11 @@ fn rows(plan: &QueryPlan, total: Option<i64>, answer: Answer) -> Result<Draft, E
 
 fn write(plan: &QueryPlan, written: &Write, answer: Answer) -> Draft {
     let kind = written.kind;
-    let counted = plan.count.map(|_| answer.page);
+    // Nothing is planned about rows that were written.
+    let counted = plan
+        .count
+        .filter(|count| *count != Count::Planned)
+        .map(|_| answer.page);
     let content_range = match kind {
         WriteKind::Insert { .. } | WriteKind::Delete => Some(range::text(1, 0, counted)),
         WriteKind::Update => Some(range::text(0, answer.page - 1, counted)),
@@ -138,8 +142,10 @@ fn write(plan: &QueryPlan, written: &Write, answer: Answer) -> Draft {
     };
     match kind {
         WriteKind::Insert { resolution } => {
-            let only_updated = resolution == Some(Resolution::MergeDuplicates)
-                && answer.inserted.is_some_and(|inserted| inserted <= 0);
+            // Rows were only counted where they could be merged.
+            let can_merge =
+                resolution == Some(Resolution::MergeDuplicates) && !written.on_conflict.is_empty();
+            let only_updated = can_merge && answer.inserted.unwrap_or_default() <= 0;
             draft.status = if only_updated {
                 StatusCode::OK
             } else {

@@ -208,12 +208,14 @@ impl SchemaCache {
             let clock = self.0.clock.clone();
             Arc::new(Authenticator::new(&settings, self.0.cached_tokens, clock))
         };
-        self.0.snapshot.store(Arc::new(Snapshot {
+        let replaced = self.0.snapshot.swap(Arc::new(Snapshot {
             settings,
             authenticator,
             catalog: Some(Arc::new(catalog)),
             roles: Arc::new(roles),
         }));
+        // Freeing thousands of tables takes a while, in which this thread is to answer requests.
+        tokio::task::spawn_blocking(move || drop((before, replaced)));
         self.pool().forget_statements();
         Ok(())
     }

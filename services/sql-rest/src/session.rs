@@ -145,6 +145,16 @@ fn json_object(pairs: impl Iterator<Item = (impl AsRef<str>, impl AsRef<str>)>) 
 /// Appends a JSON string.
 fn json_string(json: &mut String, text: &str) {
     json.push('"');
+    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(is_plain) {
+        json.push_str(text);
+    } else {
+        json_escaped(json, text);
+    }
+    json.push('"');
+}
+
+fn json_escaped(json: &mut String, text: &str) {
     for character in text.chars() {
         match character {
             '"' => json.push_str("\\\""),
@@ -156,5 +166,4 @@ fn json_string(json: &mut String, text: &str) {
             other => json.push(other),
         }
     }
-    json.push('"');
 }

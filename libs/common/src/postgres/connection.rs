@@ -21,6 +21,9 @@ const BUFFER_BYTES: usize = 8 * 1024;
 /// A write buffer that grew beyond this for one large body is given back afterwards.
 const KEPT_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Room is made for no more than this at a time, whatever a message says its length is.
+const MOST_READ_BYTES: usize = 1024 * 1024;
+
 /// What identifies a connection to the server that should cancel its work.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CancelKey {
@@ -176,12 +179,22 @@ impl Connection {
             if let Some(message) = parsed {
                 return Ok(message);
             }
-            self.incoming.reserve(BUFFER_BYTES / 2);
+            self.incoming.reserve(self.missing_bytes());
             let read = self.stream.read_buf(&mut self.incoming).await;
             if read.map_err(Failure::Lost)? == 0 {
                 return Err(Failure::Lost(io::ErrorKind::UnexpectedEof.into()));
             }
         }
+    }
+
+    /// How much to make room for: what the message that has begun to arrive still lacks, so that a
+    /// large one takes few reads, within bounds.
+    fn missing_bytes(&self) -> usize {
+        let head = self.incoming.get(1..).and_then(<[u8]>::first_chunk);
+        let length = head.map_or(0, |length| u32::from_be_bytes(*length));
+        let whole = usize::try_from(length).unwrap_or_default() + 1;
+        let missing = whole.saturating_sub(self.incoming.len());
+        missing.clamp(BUFFER_BYTES / 2, MOST_READ_BYTES)
     }
 
     fn encode<'a>(
@@ -237,6 +250,8 @@ impl Connection {
                 Message::BindComplete => progress.bound = true,
                 Message::DataRow(body) => {
                     on_row(progress.done, Row::new(body.buffer_bytes().clone()));
+                    // Thousands of rows may have arrived together; others want this thread too.
+                    tokio::task::coop::consume_budget().await;
                 }
                 Message::CommandComplete(_) | Message::EmptyQueryResponse => {
                     progress.done += 1;

@@ -1,6 +1,6 @@
 //! Running as somebody: role and settings for exactly one transaction.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write, sync::LazyLock};
 
 use super::{Failure, Param, Pool, Row, Statement};
 
@@ -92,18 +92,34 @@ impl<'a> Session<'a> {
 
     /// The statement that makes the settings, and its parameters. In a transaction that was not
     /// begun with a statement, it forbids writes too.
-    pub fn settings(&self, begun: bool) -> (String, Vec<Param<'_>>) {
+    pub fn settings(&self, begun: bool) -> (Cow<'static, str>, Vec<Param<'_>>) {
         let read_only = (!begun && self.access == Access::ReadOnly).then_some(&READ_ONLY);
         let settings = read_only.into_iter().chain(&self.settings);
         let params: Vec<Param<'_>> = settings
             .flat_map(|(name, value)| [Param::text(name), Param::text(value)])
             .collect();
-        let calls: Vec<String> = (1..params.len())
-            .step_by(2)
-            .map(|number| format!("set_config(${number}, ${}, true)", number + 1))
-            .collect();
-        (format!("select {}", calls.join(", ")), params)
+        let number = params.len() / 2;
+        let sql = match STATEMENTS.get(number) {
+            Some(sql) => Cow::Borrowed(sql.as_str()),
+            None => Cow::Owned(statement(number)),
+        };
+        (sql, params)
     }
+}
+
+/// The statements that make settings, by how many. Every request needs one of these few.
+static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..32).map(statement).collect());
+
+/// The statement that makes a number of settings.
+fn statement(settings: usize) -> String {
+    let mut sql = "select ".to_owned();
+    for setting in 0..settings {
+        let separator = if setting > 0 { ", " } else { "" };
+        let (name, value) = (2 * setting + 1, 2 * setting + 2);
+        // Writing to a string does not fail.
+        let _ = write!(sql, "{separator}set_config(${name}, ${value}, true)");
+    }
+    sql
 }
 
 impl Pool {

@@ -24,6 +24,8 @@ pub struct Limits {
     pub account: Rate,
     /// Mails, altogether.
     pub mail: Rate,
+    /// Text messages, altogether.
+    pub sms: Rate,
 }
 
 /// So many in so much time.
@@ -62,6 +64,7 @@ impl FromEnv for Limits {
             ),
             account: rate(env, "AUTH_RATE_LIMIT_ACCOUNT", 30.0, five_minutes),
             mail: rate(env, "GOTRUE_RATE_LIMIT_EMAIL_SENT", 30.0, Duration::HOUR),
+            sms: rate(env, "GOTRUE_RATE_LIMIT_SMS_SENT", 30.0, Duration::HOUR),
         }
     }
 }

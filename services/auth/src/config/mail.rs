@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use time::Duration;
 use url::Url;
 
-use super::duration;
+use super::{duration, otp_length};
 
 /// Mail.
 #[derive(Clone, Debug)]
@@ -44,17 +44,13 @@ const TEMPLATES: [&str; 6] = [
 
 impl FromEnv for Mailer {
     fn from_env(env: &mut Env) -> Self {
-        let otp_length = env.parse("GOTRUE_MAILER_OTP_LENGTH", 6);
-        if !(6..=10).contains(&otp_length) {
-            env.problem("GOTRUE_MAILER_OTP_LENGTH is not between 6 and 10");
-        }
         let email_url = env.parse_optional("EMAIL_URL");
         Self {
             autoconfirm: env.flag("GOTRUE_MAILER_AUTOCONFIRM", false),
             allow_unverified_sign_ins: env
                 .flag("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", false),
             secure_email_change: env.flag("GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED", true),
-            otp_length,
+            otp_length: otp_length(env, "GOTRUE_MAILER_OTP_LENGTH"),
             otp_expiry: Duration::seconds(env.parse("GOTRUE_MAILER_OTP_EXP", 86_400)),
             max_frequency: duration(env, "GOTRUE_SMTP_MAX_FREQUENCY", Duration::MINUTE),
             email_token: email_url

@@ -3,13 +3,22 @@
 use common::config::{Env, FromEnv};
 use time::Duration;
 
-use super::duration;
+use super::{duration, otp_length};
+use crate::factor::Kind;
 
 /// Second factors.
 #[derive(Clone, Debug)]
 pub struct Mfa {
-    /// Whether time-based codes can be set up.
-    pub totp_enroll: bool,
+    /// Codes that change with time.
+    pub totp: Allowed,
+    /// Codes sent to a number.
+    pub phone: Allowed,
+    /// Authenticators of the browser.
+    pub webauthn: Allowed,
+    /// Digits of a code sent to a number.
+    pub phone_otp_length: usize,
+    /// Least time between two codes sent to a number.
+    pub phone_max_frequency: Duration,
     /// Most factors of a user, verified or not.
     pub max_enrolled: usize,
     /// Most verified factors of a user.
@@ -20,12 +29,45 @@ pub struct Mfa {
     pub factor_expiry: Duration,
 }
 
+/// What may be done with factors of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    /// Setting new ones up.
+    pub enroll: bool,
+    /// Proving those there are.
+    pub verify: bool,
+}
+
+impl Mfa {
+    /// What may be done with factors of this kind.
+    pub fn allowed(&self, kind: Kind) -> Allowed {
+        match kind {
+            Kind::Totp => self.totp,
+            Kind::Phone => self.phone,
+            Kind::WebAuthn => self.webauthn,
+        }
+    }
+}
+
 impl FromEnv for Mfa {
     fn from_env(env: &mut Env) -> Self {
         let challenge_seconds = env.parse("GOTRUE_MFA_CHALLENGE_EXPIRY_DURATION", 300.0);
         let factor = "GOTRUE_MFA_FACTOR_EXPIRY_DURATION";
         Self {
-            totp_enroll: env.flag("GOTRUE_MFA_TOTP_ENROLL_ENABLED", true),
+            totp: Allowed {
+                enroll: env.flag("GOTRUE_MFA_TOTP_ENROLL_ENABLED", true),
+                verify: env.flag("GOTRUE_MFA_TOTP_VERIFY_ENABLED", true),
+            },
+            phone: Allowed {
+                enroll: env.flag("GOTRUE_MFA_PHONE_ENROLL_ENABLED", false),
+                verify: env.flag("GOTRUE_MFA_PHONE_VERIFY_ENABLED", false),
+            },
+            webauthn: Allowed {
+                enroll: env.flag("GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED", false),
+                verify: env.flag("GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED", false),
+            },
+            phone_otp_length: otp_length(env, "GOTRUE_MFA_PHONE_OTP_LENGTH"),
+            phone_max_frequency: duration(env, "GOTRUE_MFA_PHONE_MAX_FREQUENCY", Duration::MINUTE),
             max_enrolled: env.parse("GOTRUE_MFA_MAX_ENROLLED_FACTORS", 10),
             max_verified: env.parse("GOTRUE_MFA_MAX_VERIFIED_FACTORS", 10),
             challenge_expiry: Duration::checked_seconds_f64(challenge_seconds)

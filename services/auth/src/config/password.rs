@@ -1,11 +1,11 @@
 //! Passwords: what a new one must fulfil, and how many are hashed at a time.
 
-use std::time::Duration as StdDuration;
+use std::{sync::Arc, time::Duration as StdDuration};
 
 use common::config::{Env, FromEnv};
 
 use super::std_duration;
-use crate::password::Requirements;
+use crate::password::{Requirements, leaked::Leaked};
 
 /// Passwords.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ impl FromEnv for Password {
                 characters: Requirements::character_sets(
                     &env.text("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", ""),
                 ),
+                leaked: leaked(env),
             },
             update_requires_reauthentication: env.flag(
                 "GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION",
@@ -48,4 +49,13 @@ impl FromEnv for Password {
             max_wait: std_duration(env, "AUTH_PASSWORD_MAX_WAIT", 5),
         }
     }
+}
+
+fn leaked(env: &mut Env) -> Option<Arc<Leaked>> {
+    const NAME: &str = "AUTH_LEAKED_PASSWORDS_PATH";
+    let path = env.optional(NAME)?;
+    Leaked::open(&path)
+        .map(Arc::new)
+        .map_err(|error| env.problem(format!("{NAME} cannot be used: {error}")))
+        .ok()
 }

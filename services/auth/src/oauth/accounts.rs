@@ -1,5 +1,6 @@
 //! What a sign-in at a provider does to accounts, within a caller's transaction.
 
+use common::error::Problem;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use crate::{
     accounts::{self, Contact},
     audit::{self, Action, Actor},
     error::{Error, Result, code},
+    frequency,
     hooks::points,
     mails::{self, Mail, Purpose, Return},
     request::Origin,
@@ -146,6 +148,9 @@ pub async fn link(
     let name = &arrival.provider.name;
     let subject = &arrival.profile.subject;
     let mut user = lock(connection, target).await?;
+    if user.is_banned(state.now()) {
+        return Err(Error::forbidden(code::USER_BANNED, "User is banned"));
+    }
     if let Some(known) = store::identities::of_provider(connection, name, subject).await? {
         let message = if known.user_id == target {
             "Identity is already linked"
@@ -184,6 +189,11 @@ pub async fn link(
         Error::unprocessable(code::EMAIL_NOT_CONFIRMED, message),
         Some(Box::new(mail)),
     ))
+}
+
+/// Whether somebody else was quicker to make what was to be made.
+pub fn is_race(error: &Error) -> bool {
+    error.violates("identities_provider_id_provider_unique") || error.code() == code::EMAIL_EXISTS
 }
 
 /// Accepts an invitation by signing in at a provider that knows the invited address.
@@ -322,7 +332,8 @@ impl Arrival<'_> {
         connection: &mut PgConnection,
         user: &mut User,
     ) -> Result<Mail> {
-        mails::check_frequency(state, user.confirmation_sent_at)?;
+        let contact = Contact::Email(user.email().to_owned());
+        frequency::check(state, &contact, user.confirmation_sent_at)?;
         let event = (self.origin, state.now());
         let action = Action::UserConfirmationRequested;
         audit::record(connection, action, Actor::User(user), Value::Null, event).await?;

@@ -63,7 +63,7 @@ pub async fn list(
     uri: Uri,
 ) -> Result<Response> {
     let page = Page::from_params(&params)?;
-    let aud = audience(&state, &origin);
+    let aud = state.audience(&origin).to_owned();
     let mut connection = state.store().connection().await?;
     let (users, total) =
         store::users::page(&mut connection, &aud, params.get("filter"), page.range()).await?;
@@ -113,7 +113,7 @@ pub async fn create(
     }
     let now = state.now();
     let role = or(&input.role, &state.config().jwt.default_role);
-    let mut user = User::new(or(&input.aud, &audience(&state, &origin)), role, now);
+    let mut user = User::new(or(&input.aud, state.audience(&origin)), role, now);
     if !input.id.is_empty() {
         user.id = input::parse_id(&input.id)?;
     }
@@ -183,7 +183,7 @@ pub async fn update(
     known(&mut *state.store().connection().await?, id).await?;
     let hash = match &input.password {
         Some(password) => {
-            state.config().password.requirements.check(password)?;
+            state.config().password.requirements.check(password).await?;
             Some(state.hasher().hash(password.clone()).await?)
         }
         None if input.password_hash.is_empty() => None,
@@ -336,9 +336,4 @@ fn created_twice(error: sqlx::Error) -> Error {
 
 fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
     if text.is_empty() { default } else { text }
-}
-
-fn audience(state: &AppState, origin: &Origin) -> String {
-    let default = || state.config().jwt.audience.clone();
-    origin.audience.clone().unwrap_or_else(default)
 }

@@ -191,19 +191,33 @@ async fn complete(
     if is_plain {
         accounts::announce(state, &arrival).await?;
     }
+    match settle(state, flow, &arrival, &tokens).await {
+        // Whoever was quicker has made what was in the way, and is found now.
+        Err(error) if accounts::is_race(&error) => settle(state, flow, &arrival, &tokens).await,
+        settled => settled,
+    }
+}
+
+/// Signs in whoever came back, in one transaction; where the browser is to be led.
+async fn settle(
+    state: &AppState,
+    flow: &Flow,
+    arrival: &Arrival<'_>,
+    tokens: &Tokens,
+) -> Result<String> {
     let now = state.now();
     let mut tx = state.store().begin().await?;
     let outcome = match (flow.linking_target_id, &flow.invite_token) {
-        (Some(target), _) => accounts::link(state, &mut tx, &arrival, target).await?,
-        (None, Some(invite)) => accounts::accept(state, &mut tx, &arrival, invite).await?,
-        (None, None) => accounts::sign_in(state, &mut tx, &arrival).await?,
+        (Some(target), _) => accounts::link(state, &mut tx, arrival, target).await?,
+        (None, Some(invite)) => accounts::accept(state, &mut tx, arrival, invite).await?,
+        (None, None) => accounts::sign_in(state, &mut tx, arrival).await?,
     };
     let user = match outcome {
         Outcome::Welcome(user) => user,
         Outcome::Refused(error, mail) => {
             store::oauth_flows::end(&mut tx, flow.id).await?;
             tx.commit().await?;
-            send(state, mail, origin).await?;
+            send(state, mail, arrival.origin).await?;
             return Err(error);
         }
     };
@@ -212,15 +226,15 @@ async fn complete(
         let theirs = (tokens.access_token.as_str(), refresh);
         let issued = store::oauth_flows::issue_code(&mut tx, flow.id, user.id, theirs, now);
         let code = issued.await?.ok_or_else(crate::verification::no_flow)?;
-        landing::with_query(target, &[("code", &code)])?
+        landing::with_query(arrival.redirect_to, &[("code", &code)])?
     } else {
         store::oauth_flows::end(&mut tx, flow.id).await?;
-        let granted = grant::begin(state, &mut tx, &user, "oauth", origin).await?;
+        let granted = grant::begin(state, &mut tx, &user, "oauth", arrival.origin).await?;
         let theirs = [
-            ("provider_token", Some(tokens.access_token)),
-            ("provider_refresh_token", tokens.refresh_token),
+            ("provider_token", Some(tokens.access_token.clone())),
+            ("provider_refresh_token", tokens.refresh_token.clone()),
         ];
-        landing::with_fragment(target, granted.fragment(theirs))?
+        landing::with_fragment(arrival.redirect_to, granted.fragment(theirs))?
     };
     tx.commit().await?;
     Ok(location)

@@ -1,23 +1,23 @@
-//! `/factors`: second factors of a user, by time-based codes.
+//! `/factors`: second factors of a user, set up and given up.
+
+pub mod challenge;
+pub mod verify;
 
 use axum::extract::State;
 use common::extract::Json;
 use qrcode::{QrCode, render::svg};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    AppState,
+    AppState, address,
     audit::{self, Action, Actor},
     authentication::SignedIn,
     error::{Error, Result, code},
-    factor::Factor,
-    grant::{self, Granted, Tokens},
-    hooks::points,
-    limits::Limit,
+    factor::{Factor, Kind},
     request::{Body, FactorId, Origin},
     session::Session,
     store::{self, factors::NewFactor},
@@ -32,16 +32,20 @@ pub struct Enrollment {
     factor_type: String,
     friendly_name: String,
     issuer: String,
+    phone: String,
 }
 
-/// A factor that waits for its first code.
+/// A factor that waits for its first proof.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Enrolled {
     id: Uuid,
     #[serde(rename = "type")]
     kind: &'static str,
     friendly_name: String,
-    totp: TotpSetup,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totp: Option<TotpSetup>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
 }
 
 /// What an authenticator needs.
@@ -52,24 +56,7 @@ pub struct TotpSetup {
     uri: String,
 }
 
-/// A challenge to be answered with a code.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Challenge {
-    id: Uuid,
-    #[serde(rename = "type")]
-    kind: String,
-    expires_at: i64,
-}
-
-/// The answer to a challenge.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct Answer {
-    challenge_id: String,
-    code: String,
-}
-
-/// Sets a factor up; it counts once a code of it was given.
+/// Sets a factor up; it counts once a proof of holding it was given.
 #[utoipa::path(
     post,
     path = "/factors",
@@ -84,137 +71,41 @@ pub async fn enroll(
     Body(input): Body<Enrollment>,
 ) -> Result<Json<Enrolled>> {
     let (user, session) = permanent(signed_in)?;
-    check_enabled(&state, &input.factor_type)?;
+    let kind = input.kind(&state)?;
+    let phone = input.phone(kind)?;
     let now = state.now();
     let mut tx = state.store().begin().await?;
     // Two enrollments of one user at once must see each other.
     store::users::lock(&mut tx, user.id).await?;
     store::factors::purge(&mut tx, user.id, now - state.config().mfa.factor_expiry).await?;
+    if let Some(phone) = &phone {
+        take_over_number(&mut tx, user.id, phone).await?;
+    }
     let factors = store::factors::of_users(&mut tx, &[user.id]).await?;
     check_may_enroll(&state, &factors, &session, &input.friendly_name)?;
 
-    let secret = totp::new_secret();
+    let secret = (kind == Kind::Totp).then(totp::new_secret);
     let new = NewFactor {
         user_id: user.id,
+        kind,
         friendly_name: &input.friendly_name,
-        secret: &secret,
+        secret: secret.as_deref(),
+        phone: phone.as_deref(),
     };
     let id = store::factors::insert(&mut tx, new, now).await?;
-    let traits = json!({ "factor_id": id });
-    let event = (&origin, now);
-    audit::record(
-        &mut tx,
-        Action::FactorInProgress,
-        Actor::User(&user),
-        traits,
-        event,
-    )
-    .await?;
+    let traits = json!({ "factor_id": id, "factor_type": kind.name() });
+    let action = Action::FactorInProgress;
+    audit::record(&mut tx, action, Actor::User(&user), traits, (&origin, now)).await?;
     tx.commit().await?;
 
-    let site = state.config().site_url.host_str().unwrap_or_default();
-    let issuer = if input.issuer.is_empty() {
-        site
-    } else {
-        &input.issuer
-    };
-    let uri = totp::uri(issuer, user.email(), &secret);
+    let setup = secret.map(|secret| TotpSetup::new(&state, &input.issuer, &user, secret));
     Ok(Json(Enrolled {
         id,
-        kind: "totp",
-        friendly_name: input.friendly_name.clone(),
-        totp: TotpSetup {
-            qr_code: qr_code(&uri)?,
-            secret,
-            uri,
-        },
+        kind: kind.name(),
+        friendly_name: input.friendly_name,
+        totp: setup.transpose()?,
+        phone: phone.map(|_| input.phone),
     }))
-}
-
-/// Begins a proof of holding the factor.
-#[utoipa::path(
-    post,
-    path = "/factors/{factor_id}/challenge",
-    params(("factor_id" = Uuid, Path)),
-    responses((status = 200, body = Challenge), (status = "4XX", body = crate::wire::RefusalV2)),
-    security(("access_token" = []))
-)]
-pub async fn challenge(
-    State(state): State<AppState>,
-    signed_in: SignedIn,
-    FactorId(id): FactorId,
-    origin: Origin,
-) -> Result<Json<Challenge>> {
-    state.limits().check(Limit::Mfa, origin.ip, state.now())?;
-    let (user, _) = permanent(signed_in)?;
-    let now = state.now();
-    let mut tx = state.store().begin().await?;
-    let factor = own(store::factors::of_users(&mut tx, &[user.id]).await?, id)?;
-    let challenge = store::factors::challenge(&mut tx, id, &origin, now).await?;
-    let traits = json!({ "factor_id": id, "factor_status": factor.status });
-    let event = (&origin, now);
-    audit::record(
-        &mut tx,
-        Action::ChallengeCreated,
-        Actor::User(&user),
-        traits,
-        event,
-    )
-    .await?;
-    tx.commit().await?;
-    let expires_at = now + state.config().mfa.challenge_expiry;
-    Ok(Json(Challenge {
-        id: challenge,
-        kind: factor.factor_type,
-        expires_at: expires_at.unix_timestamp(),
-    }))
-}
-
-/// Proves to hold the factor, which raises the session to `aal2`.
-#[utoipa::path(
-    operation_id = "factors_verify",
-    post,
-    path = "/factors/{factor_id}/verify",
-    params(("factor_id" = Uuid, Path)),
-    request_body = Answer,
-    responses((status = 200, body = Tokens), (status = "4XX", body = crate::wire::RefusalV2)),
-    security(("access_token" = []))
-)]
-pub async fn verify(
-    State(state): State<AppState>,
-    signed_in: SignedIn,
-    FactorId(id): FactorId,
-    origin: Origin,
-    Body(input): Body<Answer>,
-) -> Result<Granted> {
-    let now = state.now();
-    state.limits().check(Limit::Mfa, origin.ip, now)?;
-    let (user, session) = permanent(signed_in)?;
-    state
-        .limits()
-        .check_account(Limit::Mfa, &user.id.to_string(), now)?;
-    if input.code.is_empty() {
-        return Err(Error::invalid("Code needs to be non-empty"));
-    }
-    report(&state, (&user, id), &input, &origin).await?;
-    let mut tx = state.store().begin().await?;
-    store::users::lock(&mut tx, user.id).await?;
-    let (_, valid) = attempt(&state, &mut tx, (&user, id), &input, &origin).await?;
-    if !valid {
-        let message = "Invalid TOTP code entered";
-        return Err(Error::unprocessable(code::MFA_VERIFICATION_FAILED, message));
-    }
-    let challenge: Uuid = input.challenge_id.parse().map_err(|_| no_challenge())?;
-    store::factors::answered(&mut tx, challenge, &input.code, now).await?;
-    store::factors::verified(&mut tx, user.id, id, now).await?;
-    let traits = json!({ "factor_id": id, "challenge_id": challenge });
-    let event = (&origin, now);
-    let action = Action::VerificationAttempted;
-    audit::record(&mut tx, action, Actor::User(&user), traits, event).await?;
-    let by = (id, "totp");
-    let granted = grant::raise(&state, &mut tx, &user, &session, by, &origin).await?;
-    tx.commit().await?;
-    Ok(granted)
 }
 
 /// Gives a factor up.
@@ -234,7 +125,7 @@ pub async fn unenroll(
     let (user, session) = permanent(signed_in)?;
     let mut tx = state.store().begin().await?;
     store::users::lock(&mut tx, user.id).await?;
-    let factor = own(store::factors::of_users(&mut tx, &[user.id]).await?, id)?;
+    let factor = own(&mut tx, &user, id).await?;
     if factor.is_verified() && !session.is_aal2() {
         let message = "AAL2 required to unenroll verified factor";
         return Err(Error::unprocessable(code::INSUFFICIENT_AAL, message));
@@ -243,52 +134,55 @@ pub async fn unenroll(
     store::factors::delete(&mut tx, id).await?;
     let traits = json!({ "factor_id": id, "factor_status": factor.status });
     let event = (&origin, state.now());
-    audit::record(
-        &mut tx,
-        Action::FactorUnenrolled,
-        Actor::User(&user),
-        traits,
-        event,
-    )
-    .await?;
+    let action = Action::FactorUnenrolled;
+    audit::record(&mut tx, action, Actor::User(&user), traits, event).await?;
     tx.commit().await?;
     Ok(Json(json!({ "id": id })))
 }
 
-/// Tells the hook about the attempt, which may end it. Nothing is held while it is asked, and what
-/// it stores stays whatever comes of the attempt.
-async fn report(
-    state: &AppState,
-    whose: (&User, Uuid),
-    input: &Answer,
-    origin: &Origin,
-) -> Result<()> {
-    if state.hooks().config().mfa_verification_attempt.is_none() {
-        return Ok(());
+impl Enrollment {
+    /// The kind of factor, if it can be set up here.
+    fn kind(&self, state: &AppState) -> Result<Kind> {
+        let kind = Kind::parse(&self.factor_type).ok_or_else(unknown_kind)?;
+        let code = match kind {
+            _ if state.config().mfa.allowed(kind).enroll => return Ok(kind),
+            Kind::Totp => code::MFA_TOTP_ENROLL_NOT_ENABLED,
+            Kind::Phone => code::MFA_PHONE_ENROLL_NOT_ENABLED,
+            Kind::WebAuthn => code::MFA_WEBAUTHN_ENROLL_NOT_ENABLED,
+        };
+        let message = format!("MFA enroll is disabled for {}", kind.title());
+        Err(Error::unprocessable(code, message))
     }
-    let (factor, valid) = {
-        let mut connection = state.store().connection().await?;
-        attempt(state, &mut connection, whose, input, origin).await?
-    };
-    points::mfa_verification_attempt(state, &factor, valid, origin).await
+
+    /// The number of a phone factor.
+    fn phone(&self, kind: Kind) -> Result<Option<String>> {
+        match kind {
+            Kind::Phone if self.phone.is_empty() => {
+                let message = "Phone number required to enroll Phone factor";
+                Err(Error::invalid(message))
+            }
+            Kind::Phone => address::phone(&self.phone).map(Some),
+            Kind::Totp | Kind::WebAuthn => Ok(None),
+        }
+    }
 }
 
-/// The factor and whether the code is right; fails when there is nothing to be answered.
-async fn attempt(
-    state: &AppState,
-    connection: &mut sqlx::PgConnection,
-    (user, id): (&User, Uuid),
-    input: &Answer,
-    origin: &Origin,
-) -> Result<(Factor, bool)> {
-    let now = state.now();
-    let factors = store::factors::of_users(connection, &[user.id]).await?;
-    let factor = own(factors, id)?;
-    check_challenge(state, connection, id, &input.challenge_id, origin).await?;
-    let secret = factor.secret.as_deref().unwrap_or_default();
-    let is_replay = store::factors::was_used(connection, id, &input.code, now).await?;
-    let valid = !is_replay && totp::is_current(secret, &input.code, now);
-    Ok((factor, valid))
+impl TotpSetup {
+    fn new(state: &AppState, issuer: &str, user: &User, secret: String) -> Result<Self> {
+        let site = state.config().site_url.host_str().unwrap_or_default();
+        let issuer = if issuer.is_empty() { site } else { issuer };
+        let account = if user.email().is_empty() {
+            user.phone()
+        } else {
+            user.email()
+        };
+        let uri = totp::uri(issuer, account, &secret);
+        Ok(Self {
+            qr_code: qr_code(&uri)?,
+            secret,
+            uri,
+        })
+    }
 }
 
 /// A user who may have factors, and the session they are used in.
@@ -304,21 +198,21 @@ fn permanent(signed_in: SignedIn) -> Result<(User, Session)> {
     Ok((signed_in.user, session))
 }
 
-fn check_enabled(state: &AppState, kind: &str) -> Result<()> {
-    let (code, name) = match kind {
-        "totp" if state.config().mfa.totp_enroll => return Ok(()),
-        "totp" => (code::MFA_TOTP_ENROLL_NOT_ENABLED, "TOTP"),
-        "phone" => (code::MFA_PHONE_ENROLL_NOT_ENABLED, "Phone"),
-        "webauthn" => (code::MFA_WEBAUTHN_ENROLL_NOT_ENABLED, "WebAuthn"),
-        _ => {
-            let message = "factor_type needs to be totp, phone, or webauthn";
-            return Err(Error::invalid(message));
+/// Makes way for a factor with this number: an unfinished one goes, a finished one stays.
+async fn take_over_number(connection: &mut PgConnection, user: Uuid, phone: &str) -> Result<()> {
+    for factor in store::factors::of_users(connection, &[user]).await? {
+        if factor.phone.as_deref() != Some(phone) {
+            continue;
         }
-    };
-    Err(Error::unprocessable(
-        code,
-        format!("MFA enroll is disabled for {name}"),
-    ))
+        if factor.is_verified() {
+            return Err(Error::unprocessable(
+                code::MFA_VERIFIED_FACTOR_EXISTS,
+                "A verified phone factor already exists, unenroll the existing factor to continue",
+            ));
+        }
+        store::factors::delete(connection, factor.id).await?;
+    }
+    Ok(())
 }
 
 fn check_may_enroll(
@@ -351,48 +245,30 @@ fn check_may_enroll(
     Ok(())
 }
 
-/// Fails unless the challenge is of this factor and client, recent and unanswered.
-async fn check_challenge(
-    state: &AppState,
-    connection: &mut sqlx::PgConnection,
-    factor: Uuid,
-    id: &str,
-    origin: &Origin,
-) -> Result<()> {
-    let challenge = match id.parse() {
-        Ok(id) => store::factors::find_challenge(connection, id, factor).await?,
-        Err(_) => None,
-    };
-    let challenge = challenge.ok_or_else(no_challenge)?;
-    if challenge.verified_at.is_some() || challenge.ip != store::factors::address(origin) {
-        return Err(Error::unprocessable(
-            code::MFA_IP_ADDRESS_MISMATCH,
-            "Challenge and verify IP addresses mismatch.",
-        ));
-    }
-    let end: OffsetDateTime = challenge.created_at + state.config().mfa.challenge_expiry;
-    if state.now() > end {
-        let message = format!(
-            "MFA challenge {id} has expired, verify against another challenge or create a new \
-             challenge."
-        );
-        return Err(Error::unprocessable(code::MFA_CHALLENGE_EXPIRED, message));
-    }
-    Ok(())
-}
-
-fn no_challenge() -> Error {
-    Error::unprocessable(
-        code::MFA_FACTOR_NOT_FOUND,
-        "MFA factor with the provided challenge ID not found",
-    )
-}
-
-fn own(factors: Vec<Factor>, id: Uuid) -> Result<Factor> {
-    factors
+/// The user's factor with this id.
+async fn own(connection: &mut PgConnection, user: &User, id: Uuid) -> Result<Factor> {
+    store::factors::of_users(connection, &[user.id])
+        .await?
         .into_iter()
         .find(|factor| factor.id == id)
         .ok_or_else(|| Error::not_found(code::MFA_FACTOR_NOT_FOUND, "Factor not found"))
+}
+
+/// The factor's kind, if factors of it can be proven here.
+fn usable_kind(state: &AppState, factor: &Factor) -> Result<Kind> {
+    let kind = factor.kind().ok_or_else(unknown_kind)?;
+    let code = match kind {
+        _ if state.config().mfa.allowed(kind).verify => return Ok(kind),
+        Kind::Totp => code::MFA_TOTP_VERIFY_NOT_ENABLED,
+        Kind::Phone => code::MFA_PHONE_VERIFY_NOT_ENABLED,
+        Kind::WebAuthn => code::MFA_WEBAUTHN_VERIFY_NOT_ENABLED,
+    };
+    let message = format!("MFA verification is disabled for {}", kind.title());
+    Err(Error::unprocessable(code, message))
+}
+
+fn unknown_kind() -> Error {
+    Error::invalid("factor_type needs to be totp, phone, or webauthn")
 }
 
 fn qr_code(uri: &str) -> Result<String> {

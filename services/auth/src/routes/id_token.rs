@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     AppState,
@@ -74,20 +75,29 @@ pub async fn exchange(
     if target.is_none() {
         accounts::announce(state, &arrival).await?;
     }
+    match settle(state, &arrival, target).await {
+        // Whoever was quicker has made what was in the way, and is found now.
+        Err(error) if accounts::is_race(&error) => settle(state, &arrival, target).await,
+        settled => settled,
+    }
+}
+
+/// Signs in whoever the token is of, in one transaction.
+async fn settle(state: &AppState, arrival: &Arrival<'_>, target: Option<Uuid>) -> Result<Granted> {
     let mut tx = state.store().begin().await?;
     let outcome = match target {
-        Some(target) => accounts::link(state, &mut tx, &arrival, target).await?,
-        None => accounts::sign_in(state, &mut tx, &arrival).await?,
+        Some(target) => accounts::link(state, &mut tx, arrival, target).await?,
+        None => accounts::sign_in(state, &mut tx, arrival).await?,
     };
     match outcome {
         Outcome::Welcome(user) => {
-            let granted = grant::begin(state, &mut tx, &user, "oauth", origin).await?;
+            let granted = grant::begin(state, &mut tx, &user, "oauth", arrival.origin).await?;
             tx.commit().await?;
             Ok(granted)
         }
         Outcome::Refused(error, mail) => {
             tx.commit().await?;
-            send(state, mail, origin).await?;
+            send(state, mail, arrival.origin).await?;
             Err(error)
         }
     }

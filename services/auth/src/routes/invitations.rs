@@ -254,8 +254,7 @@ fn draft(
     origin: &Origin,
 ) -> User {
     let jwt = &state.config().jwt;
-    let audience = origin.audience.as_deref().unwrap_or(&jwt.audience);
-    let user = User::new(audience, &jwt.default_role, state.now());
+    let user = User::new(state.audience(origin), &jwt.default_role, state.now());
     let mut draft = accounts::draft(user, &Contact::Email(email), data);
     draft.encrypted_password = hash;
     draft
@@ -275,16 +274,8 @@ async fn lock_by_email(
     email: &str,
     origin: &Origin,
 ) -> Result<Option<User>> {
-    let audience = origin
-        .audience
-        .as_deref()
-        .unwrap_or(&state.config().jwt.audience);
-    Ok(
-        match store::users::by_email(connection, email, audience).await? {
-            Some(user) => store::users::lock(connection, user.id).await?,
-            None => None,
-        },
-    )
+    let contact = Contact::Email(email.to_owned());
+    Ok(contact.lock(connection, state.audience(origin)).await?)
 }
 
 async fn remember(
@@ -305,7 +296,7 @@ impl LinkRequest {
     async fn hash(&self, state: &AppState) -> Result<Option<String>> {
         match &self.password {
             Some(password) if matches!(self.kind.as_str(), "signup" | "magiclink") => {
-                state.config().password.requirements.check(password)?;
+                state.config().password.requirements.check(password).await?;
                 state.hasher().hash(password.clone()).await.map(Some)
             }
             _ => Ok(None),

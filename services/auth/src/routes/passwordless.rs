@@ -1,6 +1,6 @@
-//! `POST /otp`, `/magiclink`, `/recover` and `/resend`: mails that let their reader in.
+//! `POST /otp` and `/magiclink`: codes and links that let their reader in.
 //!
-//! The answers do not tell whether an address is known.
+//! The answers do not tell whether an address is known, unless accounts are not to be made.
 
 use axum::extract::State;
 use common::extract::Json;
@@ -14,14 +14,17 @@ use crate::{
     accounts::{self, Contact},
     address,
     audit::{self, Action, Actor},
+    authentication::ByAdmin,
+    captcha::MetaSecurity,
     error::{Error, Result, code},
+    frequency,
     hooks::points,
     limits::Limit,
     mails::{self, Mail, Purpose, Return},
     pkce::{Challenge, ChallengeInput},
     redirect::ReturnTo,
     request::{Body, Origin},
-    store,
+    store, texts,
     user::{Members, User},
 };
 
@@ -37,27 +40,7 @@ pub struct OtpRequest {
     channel: String,
     #[serde(flatten)]
     challenge: ChallengeInput,
-}
-
-/// Somebody who lost their password.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct RecoveryRequest {
-    email: String,
-    #[serde(flatten)]
-    challenge: ChallengeInput,
-}
-
-/// Somebody whose mail did not arrive.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct ResendRequest {
-    #[serde(rename = "type")]
-    kind: String,
-    email: String,
-    phone: String,
-    #[serde(flatten)]
-    challenge: ChallengeInput,
+    gotrue_meta_security: MetaSecurity,
 }
 
 impl Default for OtpRequest {
@@ -69,11 +52,12 @@ impl Default for OtpRequest {
             data: Members::new(),
             channel: String::new(),
             challenge: ChallengeInput::default(),
+            gotrue_meta_security: MetaSecurity::default(),
         }
     }
 }
 
-/// Sends a link and code to an address; makes the account where that is wished.
+/// Sends a code to an address, with a link, or to a number; makes the account where that is wished.
 #[utoipa::path(
     post,
     path = "/otp",
@@ -84,9 +68,10 @@ pub async fn otp(
     State(state): State<AppState>,
     origin: Origin,
     ReturnTo(redirect_to): ReturnTo,
+    ByAdmin(by_admin): ByAdmin,
     Body(input): Body<OtpRequest>,
 ) -> Result<Json<Value>> {
-    state.limits().check(Limit::Otp, origin.ip, state.now())?;
+    input.admit(&state, &origin, by_admin).await?;
     match (input.email.is_empty(), input.phone.is_empty()) {
         (false, false) => Err(Error::invalid(
             "Only an email address or phone number should be provided",
@@ -95,10 +80,7 @@ pub async fn otp(
         (false, true) if !input.channel.is_empty() => Err(Error::invalid(
             "Channel should only be specified with Phone OTP",
         )),
-        (true, false) => Err(Error::bad_request(
-            code::PHONE_PROVIDER_DISABLED,
-            "Unsupported phone provider",
-        )),
+        (true, false) => send_code(&state, input, &origin).await,
         (false, true) => send_link(&state, input, redirect_to, &origin).await,
     }
 }
@@ -114,9 +96,10 @@ pub async fn magic_link(
     State(state): State<AppState>,
     origin: Origin,
     ReturnTo(redirect_to): ReturnTo,
+    ByAdmin(by_admin): ByAdmin,
     Body(input): Body<OtpRequest>,
 ) -> Result<Json<Value>> {
-    state.limits().check(Limit::Otp, origin.ip, state.now())?;
+    input.admit(&state, &origin, by_admin).await?;
     if input.email.is_empty() {
         return Err(Error::unprocessable(
             code::VALIDATION_FAILED,
@@ -124,112 +107,6 @@ pub async fn magic_link(
         ));
     }
     send_link(&state, input, redirect_to, &origin).await
-}
-
-/// Sends a link that lets a user in to choose a new password.
-#[utoipa::path(
-    post,
-    path = "/recover",
-    request_body = RecoveryRequest,
-    responses((status = 200, body = Object), (status = "4XX", body = crate::wire::RefusalV2))
-)]
-pub async fn recover(
-    State(state): State<AppState>,
-    origin: Origin,
-    ReturnTo(redirect_to): ReturnTo,
-    Body(input): Body<RecoveryRequest>,
-) -> Result<Json<Value>> {
-    state
-        .limits()
-        .check(Limit::Recover, origin.ip, state.now())?;
-    if input.email.is_empty() {
-        return Err(Error::invalid("Password recovery requires an email"));
-    }
-    let email = address::email(&input.email)?;
-    let challenge = input.challenge.parse()?;
-    let back = back(redirect_to, challenge.as_ref());
-    let mut tx = state.store().begin().await?;
-    let Some(mut user) = lock_by_email(&state, &mut tx, &email, &origin).await? else {
-        return Ok(Json(json!({})));
-    };
-    mails::check_frequency(&state, user.recovery_sent_at)?;
-    let event = (&origin, state.now());
-    let actor = Actor::User(&user);
-    audit::record(
-        &mut tx,
-        Action::UserRecoveryRequested,
-        actor,
-        Value::Null,
-        event,
-    )
-    .await?;
-    let purpose = Purpose::Recovery;
-    let mail = mails::recovery(&state, &mut tx, &mut user, purpose, &back).await?;
-    begin_flow(&state, &mut tx, &user, challenge.as_ref(), "recovery").await?;
-    store::users::save(&mut tx, &user, state.now()).await?;
-    tx.commit().await?;
-    mails::send(&state, &[mail], &origin).await?;
-    Ok(Json(json!({})))
-}
-
-/// Sends a confirmation once more.
-#[utoipa::path(
-    post,
-    path = "/resend",
-    request_body = ResendRequest,
-    responses((status = 200, body = Object), (status = "4XX", body = crate::wire::RefusalV2))
-)]
-pub async fn resend(
-    State(state): State<AppState>,
-    origin: Origin,
-    ReturnTo(redirect_to): ReturnTo,
-    Body(input): Body<ResendRequest>,
-) -> Result<Json<Value>> {
-    state
-        .limits()
-        .check(Limit::Resend, origin.ip, state.now())?;
-    input.validate()?;
-    if input.email.is_empty() {
-        return Err(Error::bad_request(
-            code::PHONE_PROVIDER_DISABLED,
-            "Unsupported phone provider",
-        ));
-    }
-    let email = address::email(&input.email)?;
-    let challenge = input.challenge.parse()?;
-    let back = back(redirect_to, challenge.as_ref());
-    let mut tx = state.store().begin().await?;
-    let Some(mut user) = lock_by_email(&state, &mut tx, &email, &origin).await? else {
-        return Ok(Json(json!({})));
-    };
-    let (mails, method) = match input.kind.as_str() {
-        "signup" if user.email_confirmed_at.is_none() => {
-            mails::check_frequency(&state, user.confirmation_sent_at)?;
-            let event = (&origin, state.now());
-            let action = Action::UserConfirmationRequested;
-            audit::record(&mut tx, action, Actor::User(&user), Value::Null, event).await?;
-            let purpose = Purpose::Signup;
-            let mail = mails::confirmation(&state, &mut tx, &mut user, purpose, &back).await?;
-            (vec![mail], "email/signup")
-        }
-        "email_change"
-            if user
-                .email_change
-                .as_deref()
-                .is_some_and(|new| !new.is_empty()) =>
-        {
-            mails::check_frequency(&state, user.email_change_sent_at)?;
-            let new = user.email_change.clone().unwrap_or_default();
-            let mails = mails::email_change(&state, &mut tx, &mut user, &new, &back).await?;
-            (mails, "email_change")
-        }
-        _ => return Ok(Json(json!({}))),
-    };
-    begin_flow(&state, &mut tx, &user, challenge.as_ref(), method).await?;
-    store::users::save(&mut tx, &user, state.now()).await?;
-    tx.commit().await?;
-    mails::send(&state, &mails, &origin).await?;
-    Ok(Json(json!({})))
 }
 
 async fn send_link(
@@ -247,35 +124,26 @@ async fn send_link(
         };
         return Err(Error::unprocessable(code::EMAIL_PROVIDER_DISABLED, message));
     }
-    let email = address::email(&input.email)?;
+    let contact = Contact::Email(address::email(&input.email)?);
     let challenge = input.challenge.parse()?;
     let back = back(redirect_to, challenge.as_ref());
+    let draft = input.draft(state, &contact, origin).await?;
+    frequency::check_repeat(state, Limit::Otp, &contact)?;
     let now = state.now();
-    let contact = Contact::Email(email.clone());
-    let jwt = &state.config().jwt;
-    let audience = origin.audience.as_deref().unwrap_or(&jwt.audience);
-    let new = User::new(audience, &jwt.default_role, now);
-    let draft = accounts::draft(new, &contact, input.data);
-    if input.create_user && !state.config().disable_signup {
-        points::before_contact_created(state, &draft, &contact, origin).await?;
-    }
     let mut tx = state.store().begin().await?;
-    let known = lock_by_email(state, &mut tx, &email, origin).await?;
-    let mut user = match known {
-        Some(user) => user,
-        None if !input.create_user => {
-            let message = "Signups not allowed for otp";
-            return Err(Error::unprocessable(code::OTP_DISABLED, message));
-        }
-        None if state.config().disable_signup => {
-            let message = "Signups not allowed for this instance";
-            return Err(Error::unprocessable(code::SIGNUP_DISABLED, message));
-        }
-        None => accounts::create(&mut tx, &draft, &contact, now).await?,
-    };
+    let mut user = input.user(state, &mut tx, (&draft, &contact)).await?;
     if user.email_confirmed_at.is_none() && state.config().mailer.autoconfirm {
         accounts::confirm(&mut tx, &mut user, &contact, now).await?;
     }
+    let last = if user.email_confirmed_at.is_some() {
+        user.recovery_sent_at
+    } else {
+        user.confirmation_sent_at
+    };
+    if frequency::is_too_soon(state, &contact, last) {
+        return Ok(Json(json!({})));
+    }
+    frequency::count(state, &contact)?;
     let (mail, method) = link_mail(state, &mut tx, &mut user, &back, origin).await?;
     begin_flow(state, &mut tx, &user, challenge.as_ref(), method).await?;
     store::users::save(&mut tx, &user, now).await?;
@@ -294,17 +162,46 @@ async fn link_mail(
 ) -> Result<(Mail, &'static str)> {
     let event = (origin, state.now());
     if user.email_confirmed_at.is_none() {
-        mails::check_frequency(state, user.confirmation_sent_at)?;
         let action = Action::UserConfirmationRequested;
         audit::record(connection, action, Actor::User(user), Value::Null, event).await?;
         let mail = mails::confirmation(state, connection, user, Purpose::Signup, back).await?;
         return Ok((mail, "email/signup"));
     }
-    mails::check_frequency(state, user.recovery_sent_at)?;
     let action = Action::UserRecoveryRequested;
     audit::record(connection, action, Actor::User(user), Value::Null, event).await?;
     let mail = mails::recovery(state, connection, user, Purpose::MagicLink, back).await?;
     Ok((mail, "magiclink"))
+}
+
+async fn send_code(state: &AppState, input: OtpRequest, origin: &Origin) -> Result<Json<Value>> {
+    if !state.config().external.phone {
+        let message = "Unsupported phone provider";
+        return Err(Error::bad_request(code::PHONE_PROVIDER_DISABLED, message));
+    }
+    texts::check_channel(&input.channel)?;
+    texts::check_provider(state)?;
+    let contact = Contact::Phone(address::phone(&input.phone)?);
+    let draft = input.draft(state, &contact, origin).await?;
+    frequency::check_repeat(state, Limit::Otp, &contact)?;
+    let now = state.now();
+    let mut tx = state.store().begin().await?;
+    let mut user = input.user(state, &mut tx, (&draft, &contact)).await?;
+    if user.phone_confirmed_at.is_none() && state.config().sms.autoconfirm {
+        accounts::confirm(&mut tx, &mut user, &contact, now).await?;
+    }
+    if frequency::is_too_soon(state, &contact, user.confirmation_sent_at) {
+        return Ok(Json(json!({})));
+    }
+    frequency::count(state, &contact)?;
+    let traits =
+        json!({ "channel": if input.channel.is_empty() { "sms" } else { &input.channel } });
+    let action = Action::UserRecoveryRequested;
+    audit::record(&mut tx, action, Actor::User(&user), traits, (origin, now)).await?;
+    let text = texts::confirmation(state, &mut tx, &mut user).await?;
+    store::users::save(&mut tx, &user, now).await?;
+    tx.commit().await?;
+    texts::send(state, &text, origin).await?;
+    Ok(Json(json!({})))
 }
 
 /// Remembers what the code that this sign-in ends with will be checked against.
@@ -330,42 +227,43 @@ pub fn back(redirect_to: String, challenge: Option<&Challenge>) -> Return {
     }
 }
 
-async fn lock_by_email(
-    state: &AppState,
-    connection: &mut PgConnection,
-    email: &str,
-    origin: &Origin,
-) -> Result<Option<User>> {
-    let audience = origin
-        .audience
-        .as_deref()
-        .unwrap_or(&state.config().jwt.audience);
-    Ok(
-        match store::users::by_email(connection, email, audience).await? {
-            Some(user) => store::users::lock(connection, user.id).await?,
-            None => None,
-        },
-    )
-}
+impl OtpRequest {
+    /// Fails when the client asked too often, or is none of a person's.
+    async fn admit(&self, state: &AppState, origin: &Origin, by_admin: bool) -> Result<()> {
+        state.limits().check(Limit::Otp, origin.ip, state.now())?;
+        let security = &self.gotrue_meta_security;
+        state.captcha().check(security, origin, by_admin).await
+    }
 
-impl ResendRequest {
-    fn validate(&self) -> Result<()> {
-        let needs_email = match self.kind.as_str() {
-            "signup" | "email_change" => true,
-            "sms" | "phone_change" => false,
-            _ => {
-                return Err(Error::invalid(
-                    "Missing one of these types: signup, email_change, sms, phone_change",
-                ));
+    /// The user to be made if there is none; the hook has had its say.
+    async fn draft(&self, state: &AppState, contact: &Contact, origin: &Origin) -> Result<User> {
+        let role = &state.config().jwt.default_role;
+        let new = User::new(state.audience(origin), role, state.now());
+        let draft = accounts::draft(new, contact, self.data.clone());
+        if self.create_user && !state.config().disable_signup {
+            points::before_contact_created(state, &draft, contact, origin).await?;
+        }
+        Ok(draft)
+    }
+
+    /// The locked user, made where that is wished.
+    async fn user(
+        &self,
+        state: &AppState,
+        connection: &mut PgConnection,
+        (draft, contact): (&User, &Contact),
+    ) -> Result<User> {
+        match contact.lock(connection, draft.audience()).await? {
+            Some(user) => Ok(user),
+            None if !self.create_user => {
+                let message = "Signups not allowed for otp";
+                Err(Error::unprocessable(code::OTP_DISABLED, message))
             }
-        };
-        let refusal = match (self.email.is_empty(), self.phone.is_empty(), needs_email) {
-            (true, true, _) => "Missing email address or phone number",
-            (true, false, true) => "Type provided requires an email address",
-            (false, true, false) => "Type provided requires a phone number",
-            (false, false, _) => "Only an email address or phone number should be provided.",
-            _ => return Ok(()),
-        };
-        Err(Error::invalid(refusal))
+            None if state.config().disable_signup => {
+                let message = "Signups not allowed for this instance";
+                Err(Error::unprocessable(code::SIGNUP_DISABLED, message))
+            }
+            None => accounts::create(connection, draft, contact, state.now()).await,
+        }
     }
 }

@@ -8,7 +8,7 @@ use common::extract::Json;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::types;
+use sqlx::{PgConnection, Postgres, Transaction, types};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -17,16 +17,20 @@ use crate::{
     accounts::{self, Contact},
     address,
     audit::{self, Action, Actor},
+    authentication::ByAdmin,
+    captcha::MetaSecurity,
     error::{Error, Result, code},
+    frequency,
     grant::{self, Tokens},
     hooks::points,
     limits::Limit,
     mails::{self, Purpose},
+    messages::Message,
     pkce::{Challenge, ChallengeInput},
     redirect::ReturnTo,
     request::{Body, Origin},
     routes::passwordless::{back, begin_flow},
-    store,
+    store, texts,
     user::{Members, User, UserView},
 };
 
@@ -50,13 +54,15 @@ pub struct SignUp {
     channel: String,
     #[serde(flatten)]
     challenge: ChallengeInput,
+    #[serde(default)]
+    gotrue_meta_security: MetaSecurity,
 }
 
 /// What is needed to make an account, checked.
 #[derive(Clone, Debug)]
 struct NewAccount {
     contact: Contact,
-    hash: String,
+    draft: User,
     data: Members,
     redirect_to: String,
     challenge: Option<Challenge>,
@@ -78,6 +84,7 @@ pub async fn sign_up(
     State(state): State<AppState>,
     origin: Origin,
     ReturnTo(redirect_to): ReturnTo,
+    ByAdmin(by_admin): ByAdmin,
     Body(input): Body<SignUp>,
 ) -> Result<Response> {
     let anonymous = input.email.is_empty() && input.phone.is_empty();
@@ -93,6 +100,8 @@ pub async fn sign_up(
         Limit::SignUp
     };
     state.limits().check(limit, origin.ip, state.now())?;
+    let security = &input.gotrue_meta_security;
+    state.captcha().check(security, &origin, by_admin).await?;
     if state.config().disable_signup {
         let message = "Signups not allowed for this instance";
         return Err(Error::unprocessable(code::SIGNUP_DISABLED, message));
@@ -100,10 +109,18 @@ pub async fn sign_up(
     if anonymous {
         return anonymously(&state, input.data, &origin).await;
     }
-    let (contact, password, challenge) = input.validate(&state)?;
+    let (contact, password, challenge) = input.validate(&state).await?;
+    let hash = state.hasher().hash(password).await?;
+    let draft = new_user(&state, &origin, state.now());
+    let mut draft = accounts::draft(draft, &contact, input.data.clone());
+    draft.encrypted_password = Some(hash);
+    points::before_contact_created(&state, &draft, &contact, &origin).await?;
+    if !autoconfirms(&state, &contact) {
+        frequency::check_repeat(&state, Limit::SignUp, &contact)?;
+    }
     let new = NewAccount {
         contact,
-        hash: state.hasher().hash(password).await?,
+        draft,
         data: input.data,
         redirect_to,
         challenge,
@@ -146,11 +163,8 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
     let event = (origin, now);
     let traits = json!({ "provider": contact.provider() });
     let autoconfirm = autoconfirms(state, contact);
-    let mut draft = accounts::draft(new_user(state, origin, now), contact, new.data.clone());
-    draft.encrypted_password = Some(new.hash.clone());
-    points::before_contact_created(state, &draft, contact, origin).await?;
     let mut tx = state.store().begin().await?;
-    let holder = contact.holder(&mut tx, audience(state, origin)).await?;
+    let holder = contact.holder(&mut tx, state.audience(origin)).await?;
 
     let mut user = match holder {
         // Where nothing is confirmed by mail, an account that waits for confirmation was made by
@@ -166,7 +180,7 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
             let locked = store::users::lock(&mut tx, user.id).await?;
             locked.ok_or_else(|| anyhow::anyhow!("the user is gone"))?
         }
-        None => accounts::create(&mut tx, &draft, contact, now).await?,
+        None => accounts::create(&mut tx, &new.draft, contact, now).await?,
     };
     if autoconfirm {
         accounts::confirm(&mut tx, &mut user, contact, now).await?;
@@ -185,37 +199,57 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
         tx.commit().await?;
         return Ok(granted.into_response());
     }
-    let actor = Actor::User(&user);
-    audit::record(
-        &mut tx,
-        Action::UserConfirmationRequested,
-        actor,
-        traits,
-        event,
-    )
-    .await?;
-    mails::check_frequency(state, user.confirmation_sent_at)?;
-    let back = back(new.redirect_to.clone(), new.challenge.as_ref());
-    let mail = mails::confirmation(state, &mut tx, &mut user, Purpose::Signup, &back).await?;
-    begin_flow(
-        state,
-        &mut tx,
-        &user,
-        new.challenge.as_ref(),
-        "email/signup",
-    )
-    .await?;
-    let user = store::users::save(&mut tx, &user, now).await?;
+    ask_to_confirm(state, tx, (user, new), origin).await
+}
+
+/// Sends the link or code that confirms a new account; a user who got one a moment ago gets none.
+async fn ask_to_confirm(
+    state: &AppState,
+    mut tx: Transaction<'_, Postgres>,
+    (mut user, new): (User, &NewAccount),
+    origin: &Origin,
+) -> Result<Response> {
+    let now = state.now();
+    let contact = &new.contact;
     let invited = user.invited_at.is_some();
+    let mut message = None;
+    if !frequency::is_too_soon(state, contact, user.confirmation_sent_at) {
+        frequency::count(state, contact)?;
+        let action = Action::UserConfirmationRequested;
+        let traits = json!({ "provider": contact.provider() });
+        let actor = Actor::User(&user);
+        audit::record(&mut tx, action, actor, traits, (origin, now)).await?;
+        message = Some(confirmation(state, &mut tx, &mut user, new).await?);
+        user = store::users::save(&mut tx, &user, now).await?;
+    }
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
-    mails::send(state, &[mail], origin).await?;
+    if let Some(message) = message {
+        message.send(state, origin).await?;
+    }
     let view = if invited {
         view.without_details()
     } else {
         view
     };
     Ok(Json(view).into_response())
+}
+
+async fn confirmation(
+    state: &AppState,
+    connection: &mut PgConnection,
+    user: &mut User,
+    new: &NewAccount,
+) -> Result<Message> {
+    if let Contact::Phone(_) = new.contact {
+        let text = texts::confirmation(state, connection, user).await?;
+        return Ok(Message::Text(text));
+    }
+    let challenge = new.challenge.as_ref();
+    let back = back(new.redirect_to.clone(), challenge);
+    let mail = mails::confirmation(state, connection, user, Purpose::Signup, &back).await?;
+    begin_flow(state, connection, user, challenge, "email/signup").await?;
+    Ok(Message::Mails(vec![mail]))
 }
 
 /// The answer to somebody who signs up with a confirmed user's address or number.
@@ -244,14 +278,7 @@ fn repeated(
 
 fn new_user(state: &AppState, origin: &Origin, now: OffsetDateTime) -> User {
     let role = &state.config().jwt.default_role;
-    User::new(audience(state, origin), role, now)
-}
-
-fn audience<'a>(state: &'a AppState, origin: &'a Origin) -> &'a str {
-    origin
-        .audience
-        .as_deref()
-        .unwrap_or(&state.config().jwt.audience)
+    User::new(state.audience(origin), role, now)
 }
 
 fn autoconfirms(state: &AppState, contact: &Contact) -> bool {
@@ -263,14 +290,17 @@ fn autoconfirms(state: &AppState, contact: &Contact) -> bool {
 
 impl SignUp {
     /// Checks in GoTrue's order.
-    fn validate(&self, state: &AppState) -> Result<(Contact, SecretString, Option<Challenge>)> {
+    async fn validate(
+        &self,
+        state: &AppState,
+    ) -> Result<(Contact, SecretString, Option<Challenge>)> {
         let config = state.config();
         let missing = || Error::invalid("Signup requires a valid password");
         let password = self.password.clone().ok_or_else(missing)?;
         if secrecy::ExposeSecret::expose_secret(&password).is_empty() {
             return Err(missing());
         }
-        config.password.requirements.check(&password)?;
+        config.password.requirements.check(&password).await?;
         if !self.email.is_empty() && !self.phone.is_empty() {
             return Err(Error::invalid(
                 "Only an email address or phone number should be provided on signup.",
@@ -285,18 +315,16 @@ impl SignUp {
             let contact = Contact::Email(address::email(&self.email)?);
             return Ok((contact, password, challenge));
         }
-        if !["", "sms", "whatsapp"].contains(&self.channel.as_str()) {
-            return Err(Error::invalid(
-                "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only \
-                 supported if Twilio or Twilio Verify is used as the provider.",
-            ));
-        }
+        texts::check_channel(&self.channel)?;
         if !config.external.phone {
             let message = "Phone signups are disabled";
             return Err(Error::bad_request(code::PHONE_PROVIDER_DISABLED, message));
         }
         if self.challenge.parse()?.is_some() {
             return Err(Error::invalid("PKCE not supported for phone signups"));
+        }
+        if !config.sms.autoconfirm {
+            texts::check_provider(state)?;
         }
         Ok((Contact::Phone(address::phone(&self.phone)?), password, None))
     }

@@ -14,11 +14,13 @@ use crate::{
     accounts::Contact,
     address,
     audit::{self, Action, Actor},
+    authentication::ByAdmin,
+    captcha::MetaSecurity,
     error::{Error, Result, code},
     grant::{self, Granted, Tokens},
     hooks::points,
     limits::Limit,
-    password::Verdict,
+    password::hash::Verdict,
     pkce,
     request::{Body, Origin, Params},
     routes::id_token::{self, IdTokenGrant},
@@ -37,6 +39,8 @@ pub struct PasswordGrant {
     #[schema(value_type = String)]
     #[serde(default)]
     password: Option<SecretString>,
+    #[serde(default)]
+    gotrue_meta_security: MetaSecurity,
 }
 
 /// A refresh token.
@@ -66,12 +70,15 @@ pub async fn token(
     State(state): State<AppState>,
     origin: Origin,
     params: Params,
+    ByAdmin(by_admin): ByAdmin,
     request: Request,
 ) -> Result<Response> {
     state.limits().check(Limit::Token, origin.ip, state.now())?;
     match params.get("grant_type").unwrap_or_default() {
         "password" => {
-            let Body(input) = Body::from_request(request, &state).await?;
+            let Body(input) = Body::<PasswordGrant>::from_request(request, &state).await?;
+            let security = &input.gotrue_meta_security;
+            state.captcha().check(security, &origin, by_admin).await?;
             let granted = by_password(&state, input, &origin).await?;
             Ok(granted.into_response())
         }
@@ -104,20 +111,11 @@ async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) ->
     state
         .limits()
         .check_account(Limit::Token, contact.address(), state.now())?;
-    let audience = origin
-        .audience
-        .as_deref()
-        .unwrap_or(&state.config().jwt.audience);
     let user = {
         let mut connection = state.store().connection().await?;
-        match &contact {
-            Contact::Email(email) => {
-                store::users::by_email(&mut connection, email, audience).await?
-            }
-            Contact::Phone(phone) => {
-                store::users::by_phone(&mut connection, phone, audience).await?
-            }
-        }
+        contact
+            .user(&mut connection, state.audience(origin))
+            .await?
     };
     // Nothing is held while hashing, and an unknown user costs what a known one does.
     let hash = user
@@ -137,7 +135,12 @@ async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) ->
     };
     check_may_sign_in(state, &user, &contact)?;
 
-    let weakness = state.config().password.requirements.weakness(&password);
+    let weakness = state
+        .config()
+        .password
+        .requirements
+        .weakness(&password)
+        .await?;
     let upgraded = match (verdict, hash) {
         (Verdict::Outdated, Some(old)) => Some((old, state.hasher().hash(password).await?)),
         _ => None,

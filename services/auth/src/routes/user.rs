@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 use crate::{
     AppState,
+    accounts::Contact,
     audit::{self, Action, Actor},
     authentication::SignedIn,
     error::{Error, Result, code},
-    mails,
+    frequency, mails,
+    messages::Message,
     request::Origin,
-    store,
+    store, texts,
     user::{User, UserView},
 };
 
@@ -59,23 +61,47 @@ pub async fn reauthenticate(
         let message = "Reauthentication requires the user to have an email or a phone number";
         return Err(Error::invalid(message));
     }
-    if user.email_confirmed_at.is_none() {
-        let message = "Please verify your email first.";
-        return Err(Error::unprocessable(code::EMAIL_NOT_CONFIRMED, message));
-    }
+    let contact = confirmed_contact(&user)?;
     let mut tx = state.store().begin().await?;
     let user = store::users::lock(&mut tx, user.id).await?;
     let mut user = user.ok_or_else(|| anyhow::anyhow!("the user is gone"))?;
-    mails::check_frequency(&state, user.reauthentication_sent_at)?;
+    frequency::check(&state, &contact, user.reauthentication_sent_at)?;
     let actor = Actor::User(&user);
     let event = (&origin, state.now());
     let action = Action::UserReauthenticateRequested;
     audit::record(&mut tx, action, actor, Value::Null, event).await?;
-    let mail = mails::reauthentication(&state, &mut tx, &mut user).await?;
+    let message = match contact {
+        Contact::Email(_) => {
+            let mail = mails::reauthentication(&state, &mut tx, &mut user).await?;
+            Message::Mails(vec![mail])
+        }
+        Contact::Phone(_) => {
+            texts::check_provider(&state)?;
+            Message::Text(texts::reauthentication(&state, &mut tx, &mut user).await?)
+        }
+    };
     store::users::save(&mut tx, &user, state.now()).await?;
     tx.commit().await?;
-    mails::send(&state, &[mail], &origin).await?;
+    message.send(&state, &origin).await?;
     Ok(Json(json!({})))
+}
+
+/// The address or number that a code can be sent to.
+fn confirmed_contact(user: &User) -> Result<Contact> {
+    let (contact, code, message) = if user.email().is_empty() {
+        let contact = Contact::Phone(user.phone().to_owned());
+        let message = "Please verify your phone first.";
+        (contact, code::PHONE_NOT_CONFIRMED, message)
+    } else {
+        let contact = Contact::Email(user.email().to_owned());
+        let message = "Please verify your email first.";
+        (contact, code::EMAIL_NOT_CONFIRMED, message)
+    };
+    if contact.is_confirmed_by(user) {
+        Ok(contact)
+    } else {
+        Err(Error::unprocessable(code, message))
+    }
 }
 
 /// The refusal of an address that another user has.

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     AppState,
+    address::{self, stored_phone},
     error::{Error, Result, code},
     grant::Tokens,
     landing::{failed, redirect, with_fragment, with_query},
@@ -66,6 +67,9 @@ pub async fn follow(
     let target = state.destinations().choose(&headers, &params);
     let verified = match Type::parse(kind) {
         None => Err(Error::invalid("Unsupported verification type")),
+        Some(verification) if verification.is_by_phone() => {
+            Err(Error::invalid("Unsupported verification type"))
+        }
         Some(verification) => {
             let hashes = [token.to_owned()];
             verification::verify(&state, verification, &hashes, true, &origin).await
@@ -102,11 +106,13 @@ pub async fn verify(
         .limits()
         .check(Limit::Verify, origin.ip, state.now())?;
     let (verification, hashes) = input.parse()?;
-    if !input.email.is_empty() {
-        // A code has few digits: wherever the guesses come from, they count for its address.
-        state
-            .limits()
-            .check_account(Limit::Verify, &input.email, state.now())?;
+    for address in [&input.email, &input.phone] {
+        if !address.is_empty() {
+            // A code has few digits: wherever the guesses come from, they count for its address.
+            state
+                .limits()
+                .check_account(Limit::Verify, &stored_phone(address), state.now())?;
+        }
     }
     let by_hash = !input.token_hash.is_empty();
     match verification::verify(&state, verification, &hashes, false, &origin).await {
@@ -140,6 +146,7 @@ impl Verification {
                     ));
                 }
                 let verification = verification
+                    .filter(|verification| !verification.is_by_phone())
                     .ok_or_else(|| Error::invalid("Invalid email verification type"))?;
                 Ok((verification, vec![self.token_hash.clone()]))
             }
@@ -150,8 +157,12 @@ impl Verification {
                     ));
                 }
                 let verification = verification
-                    .filter(|_| self.phone.is_empty())
+                    .filter(|verification| verification.is_by_phone() == self.email.is_empty())
                     .ok_or_else(|| Error::invalid("Unsupported verification type"))?;
+                if verification.is_by_phone() {
+                    let phone = address::phone(&self.phone)?;
+                    return Ok((verification, vec![one_time::hash(&phone, &self.token)]));
+                }
                 let hash = one_time::hash(&self.email.to_lowercase(), &self.token);
                 let hashes = vec![format!("{}{hash}", pkce::PREFIX), hash];
                 Ok((verification, hashes))

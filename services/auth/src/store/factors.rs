@@ -5,17 +5,23 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use sqlx::PgConnection;
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{factor::Factor, request::Origin};
+use crate::{
+    factor::{Factor, Kind},
+    request::Origin,
+    webauthn::Credential,
+};
 
 /// Factors of these users, oldest first.
 pub async fn of_users(connection: &mut PgConnection, users: &[Uuid]) -> sqlx::Result<Vec<Factor>> {
     sqlx::query_as(
         "select id, user_id, friendly_name, factor_type::text, status::text, created_at, \
-             updated_at, secret, phone, last_challenged_at, web_authn_aaguid, \
+             updated_at, secret, phone, last_challenged_at, \
+             web_authn_credential, web_authn_aaguid, \
              last_webauthn_challenge_data \
          from auth.mfa_factors where user_id = any($1) order by created_at, id",
     )
@@ -38,21 +44,47 @@ pub async fn delete_of_user(connection: &mut PgConnection, user: Uuid) -> sqlx::
 pub struct NewFactor<'a> {
     /// Whose it is.
     pub user_id: Uuid,
+    /// What it is.
+    pub kind: Kind,
     /// The user's own name for it.
     pub friendly_name: &'a str,
     /// What codes are made of.
-    pub secret: &'a str,
+    pub secret: Option<&'a str>,
+    /// Number that codes are sent to.
+    pub phone: Option<&'a str>,
+}
+
+/// A challenge about to be stored.
+#[derive(Clone, Debug, Default)]
+pub struct NewChallenge {
+    /// What stands for the code that was sent.
+    pub code_hash: Option<String>,
+    /// What a browser was asked.
+    pub session: Option<Value>,
 }
 
 /// A row of `auth.mfa_challenges`.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Challenge {
+    /// Identifies the row.
+    pub id: Uuid,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it was answered.
     pub verified_at: Option<OffsetDateTime>,
     /// Who it was made for.
     pub ip: String,
+    /// What stands for the code that was sent, or answered with.
+    pub otp_code: Option<String>,
+    /// What a browser was asked.
+    pub web_authn_session_data: Option<Json<Value>>,
+}
+
+impl Challenge {
+    /// What a browser is to sign.
+    pub fn browser_challenge(&self) -> Option<&str> {
+        self.web_authn_session_data.as_ref()?.0["challenge"].as_str()
+    }
 }
 
 impl fmt::Debug for NewFactor<'_> {
@@ -61,7 +93,7 @@ impl fmt::Debug for NewFactor<'_> {
     }
 }
 
-/// Adds a TOTP factor that is not verified yet.
+/// Adds a factor that is not verified yet.
 pub async fn insert(
     connection: &mut PgConnection,
     new: NewFactor<'_>,
@@ -69,14 +101,18 @@ pub async fn insert(
 ) -> sqlx::Result<Uuid> {
     sqlx::query_scalar(
         "insert into auth.mfa_factors \
-             (id, user_id, friendly_name, factor_type, status, created_at, updated_at, secret) \
-         values ($1, $2, $3, 'totp', 'unverified', $4, $4, $5) returning id",
+             (id, user_id, friendly_name, factor_type, status, created_at, updated_at, secret, \
+              phone) \
+         values ($1, $2, $3, $7::text::auth.factor_type, 'unverified', $4, $4, $5, $6) \
+         returning id",
     )
     .bind(Uuid::new_v4())
     .bind(new.user_id)
     .bind(new.friendly_name)
     .bind(now)
     .bind(new.secret)
+    .bind(new.phone)
+    .bind(new.kind.name())
     .fetch_one(connection)
     .await
 }
@@ -102,8 +138,8 @@ pub async fn purge(
 pub async fn challenge(
     connection: &mut PgConnection,
     factor: Uuid,
-    origin: &Origin,
-    now: OffsetDateTime,
+    new: NewChallenge,
+    (origin, now): (&Origin, OffsetDateTime),
 ) -> sqlx::Result<Uuid> {
     sqlx::query("update auth.mfa_factors set last_challenged_at = $2 where id = $1")
         .bind(factor)
@@ -111,13 +147,16 @@ pub async fn challenge(
         .execute(&mut *connection)
         .await?;
     sqlx::query_scalar(
-        "insert into auth.mfa_challenges (id, factor_id, created_at, ip_address) \
-         values ($1, $2, $3, $4::text::inet) returning id",
+        "insert into auth.mfa_challenges \
+             (id, factor_id, created_at, ip_address, otp_code, web_authn_session_data) \
+         values ($1, $2, $3, $4::text::inet, $5, $6) returning id",
     )
     .bind(Uuid::new_v4())
     .bind(factor)
     .bind(now)
     .bind(address(origin))
+    .bind(new.code_hash)
+    .bind(new.session.map(Json))
     .fetch_one(connection)
     .await
 }
@@ -129,7 +168,9 @@ pub async fn find_challenge(
     factor: Uuid,
 ) -> sqlx::Result<Option<Challenge>> {
     sqlx::query_as(
-        "select created_at, verified_at, host(ip_address) as ip from auth.mfa_challenges \
+        "select id, created_at, verified_at, host(ip_address) as ip, otp_code, \
+             web_authn_session_data \
+         from auth.mfa_challenges \
          where id = $1 and factor_id = $2",
     )
     .bind(id)
@@ -156,11 +197,11 @@ pub async fn was_used(
     .await
 }
 
-/// Notes the answer to a challenge.
+/// Notes the answer to a challenge, and the code it was.
 pub async fn answered(
     connection: &mut PgConnection,
     challenge: Uuid,
-    code: &str,
+    code: Option<&str>,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     sqlx::query("update auth.mfa_challenges set verified_at = $3, otp_code = $2 where id = $1")
@@ -172,11 +213,32 @@ pub async fn answered(
     Ok(())
 }
 
-/// Notes that a factor works; the user's attempts at others are forgotten.
+/// Stores a credential as it is after its use, and what the browser said.
+pub async fn set_credential(
+    connection: &mut PgConnection,
+    factor: Uuid,
+    credential: &Credential,
+    last: Option<Value>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update auth.mfa_factors set web_authn_credential = $2, web_authn_aaguid = $3, \
+             last_webauthn_challenge_data = $4 \
+         where id = $1",
+    )
+    .bind(factor)
+    .bind(Json(credential))
+    .bind(credential.aaguid())
+    .bind(last.map(Json))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes that a factor works; the user's attempts at others of its kind are forgotten.
 pub async fn verified(
     connection: &mut PgConnection,
     user: Uuid,
-    factor: Uuid,
+    (factor, kind): (Uuid, Kind),
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     sqlx::query("update auth.mfa_factors set status = 'verified', updated_at = $2 where id = $1")
@@ -186,9 +248,10 @@ pub async fn verified(
         .await?;
     sqlx::query(
         "delete from auth.mfa_factors \
-         where user_id = $1 and status = 'unverified' and factor_type = 'totp'",
+         where user_id = $1 and status = 'unverified' and factor_type::text = $2",
     )
     .bind(user)
+    .bind(kind.name())
     .execute(connection)
     .await?;
     Ok(())

@@ -102,6 +102,8 @@ pub struct Found {
     pub token_type: String,
     /// The hash it is stored as.
     pub token_hash: String,
+    /// The address or number it was sent to.
+    pub relates_to: String,
 }
 
 impl Found {
@@ -121,7 +123,7 @@ pub async fn find(
 ) -> sqlx::Result<Option<Found>> {
     let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
     sqlx::query_as(
-        "select user_id, token_type::text, token_hash from auth.one_time_tokens \
+        "select user_id, token_type::text, token_hash, relates_to from auth.one_time_tokens \
          where token_hash = any($1) and token_type::text = any($2) limit 1",
     )
     .bind(hashes)

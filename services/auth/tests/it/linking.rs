@@ -256,3 +256,19 @@ async fn an_id_token_links_its_identity() {
         Some(2)
     );
 }
+
+#[tokio::test]
+async fn of_many_first_sign_ins_at_once_one_makes_the_account() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(json!({"sub": "7", "email": EMAIL, "email_verified": true}));
+    let token = provider.id_token(&json!({}));
+    let body = json!({"provider": "keycloak", "id_token": token});
+    let one = || async {
+        let tokens = id_token(&service, &body).send().await;
+        tokens.expect(StatusCode::OK).json()["user"]["id"].clone()
+    };
+    let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
+    assert!(a == b && b == c && c == d);
+    let count = "select count(*)::text from auth.identities";
+    assert_eq!(service.value(count).await.as_deref(), Some("1"));
+}

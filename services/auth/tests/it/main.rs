@@ -1,9 +1,13 @@
 //! auth on a real PostgreSQL.
 mod admin;
+mod authenticator;
+mod captcha;
 mod changes;
+mod enumeration;
 mod factors;
 mod hook_functions;
 mod hooks;
+mod imported;
 mod invitations;
 mod keys;
 mod linking;
@@ -11,7 +15,9 @@ mod logout;
 mod mailed;
 mod oauth;
 mod passwordless;
+mod phone;
 mod pkce;
+mod promises;
 mod provider;
 mod provider_accounts;
 mod receiver;
@@ -22,6 +28,7 @@ mod support;
 mod token;
 mod user;
 mod verify;
+mod webauthn;
 
 #[test]
 fn the_contract_is_current() {

@@ -104,7 +104,7 @@ async fn a_known_address_is_told_only_where_nothing_is_confirmed() {
 
 #[tokio::test]
 async fn a_known_address_looks_like_a_new_one_but_for_its_identities() {
-    let service = with([]).await;
+    let service = with([("GOTRUE_SMTP_MAX_FREQUENCY", "0s")]).await;
     let new = service.sign_up(EMAIL).await.expect(StatusCode::OK).json();
     service
         .execute("update auth.users set email_confirmed_at = now()")
@@ -303,4 +303,42 @@ async fn of_two_simultaneous_sign_ups_one_makes_the_account() {
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 422]);
+}
+
+#[tokio::test]
+async fn a_password_that_attackers_know_is_refused_and_noticed_at_login() {
+    let mut list = tempfile::NamedTempFile::new().expect("a file");
+    std::io::Write::write_all(&mut list, b"password1\nbattery staple\n").expect("a written file");
+    let path = list.path().to_str().expect("a path");
+    let service = with([
+        ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
+        ("AUTH_LEAKED_PASSWORDS_PATH", path),
+    ])
+    .await;
+    let body = json!({"email": EMAIL, "password": "battery staple"});
+    let refusal = service
+        .post("/signup", body)
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY)
+        .json();
+    assert_eq!(refusal["error_code"], "weak_password");
+    assert_eq!(refusal["weak_password"]["reasons"], json!(["pwned"]));
+
+    let tokens = service.signed_up(EMAIL).await;
+    let refusal = service
+        .put_user(access(&tokens), json!({"password": "password1"}))
+        .await;
+    assert_eq!(refusal.json()["weak_password"]["reasons"], json!(["pwned"]));
+    let hash = bcrypt::hash("password1", 4).expect("a hash");
+    service
+        .execute(&format!(
+            "update auth.users set encrypted_password = '{hash}'"
+        ))
+        .await;
+    let tokens = service
+        .sign_in(EMAIL, "password1")
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    assert_eq!(tokens["weak_password"]["reasons"], json!(["pwned"]));
 }

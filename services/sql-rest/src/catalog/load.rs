@@ -120,10 +120,13 @@ pub async fn load(connection: &mut Connection, exposure: &Exposure) -> Result<Ca
             }
         })
         .await?;
-    match malformed {
-        Some(what) => Err(LoadError::Malformed(what)),
-        None => Ok(assemble(rows, exposure)),
+    if let Some(what) = malformed {
+        return Err(LoadError::Malformed(what));
     }
+    // Relating thousands of tables takes a while, in which this thread is to answer requests.
+    let exposure = exposure.clone();
+    let assembled = tokio::task::spawn_blocking(move || assemble(rows, &exposure)).await;
+    assembled.map_err(|_| LoadError::Malformed("its parts do not fit together"))
 }
 
 fn assemble(rows: Rows, exposure: &Exposure) -> Catalog {

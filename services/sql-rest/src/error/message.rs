@@ -24,7 +24,8 @@ impl Error {
             | Self::AmbiguousFunction(_)
             | Self::NoColumn { .. }
             | Self::NoRelation { .. }
-            | Self::UndefinedColumn { .. } => self.catalog_message(),
+            | Self::UndefinedColumn { .. }
+            | Self::UndefinedConflictColumn(_) => self.catalog_message(),
             _ => self.request_message(),
         }
     }
@@ -180,6 +181,9 @@ impl Error {
             Self::UndefinedColumn {
                 relation, column, ..
             } => format!("column {relation}.{column} does not exist"),
+            Self::UndefinedConflictColumn(column) => {
+                format!(r#"column "{column}" does not exist"#)
+            }
             _ => String::new(),
         }
     }

@@ -376,7 +376,7 @@ pub(super) fn condition(
     }
 }
 
-fn order_by(term: &OrderTerm, embed: Option<Decides>, value: Value) -> OrderBy {
+pub(super) fn order_by(term: &OrderTerm, embed: Option<Decides>, value: Value) -> OrderBy {
     OrderBy {
         embed,
         value,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     node::{Base, Condition, Node, Tie},
+    pick::Pick,
     read,
     scope::Scope,
 };
@@ -31,6 +32,8 @@ pub struct Write {
     pub body: Content,
     /// Which rows are updated or deleted; for an upsert, which may be written.
     pub conditions: Vec<Condition>,
+    /// Which of those, when not all are.
+    pub pick: Option<Pick>,
     /// What of the written rows is needed afterwards.
     pub returning: Needs,
     /// Columns that make a row the same as one there is.
@@ -134,6 +137,12 @@ impl Written<'_> {
             columns,
             body: payload.content,
             conditions,
+            pick: match kind {
+                WriteKind::Update | WriteKind::Delete => {
+                    Pick::by(request, self.relation, &self.scope)?
+                }
+                WriteKind::Insert { .. } | WriteKind::Upsert => None,
+            },
             returning,
             on_conflict: self.on_conflict(request, kind)?,
             fills_defaults: request.preferences.missing == Some(Missing::Default)
@@ -231,7 +240,7 @@ impl Written<'_> {
                     .iter()
                     .find(|name| !self.relation.columns.contains_key(*name));
                 match unknown {
-                    Some(name) => Err(self.scope.undefined(name)),
+                    Some(name) => Err(Error::UndefinedConflictColumn(name.clone())),
                     None => Ok(asked.clone()),
                 }
             }

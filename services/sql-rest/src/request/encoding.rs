@@ -38,15 +38,17 @@ fn decode(text: &str) -> Cow<'_, str> {
 pub(super) fn canonical(pairs: &[Pair<'_>]) -> String {
     let mut sorted: Vec<_> = pairs.iter().collect();
     sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let encoded: Vec<String> = sorted
-        .into_iter()
-        .map(|(key, value)| {
-            format!(
-                "{}={}",
-                utf8_percent_encode(key, ENCODED),
-                utf8_percent_encode(value.as_deref().unwrap_or_default(), ENCODED)
-            )
-        })
-        .collect();
-    encoded.join("&")
+    let mut text = String::new();
+    for (key, value) in sorted {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.extend(utf8_percent_encode(key, ENCODED));
+        text.push('=');
+        text.extend(utf8_percent_encode(
+            value.as_deref().unwrap_or_default(),
+            ENCODED,
+        ));
+    }
+    text
 }

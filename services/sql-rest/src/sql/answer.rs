@@ -1,6 +1,7 @@
 //! The one row of the answer: totals, body and settings.
 
 use super::{
+    call::SCALAR,
     read::{self, SOURCE},
     write::counts_new,
     writer::Writer,
@@ -166,7 +167,7 @@ fn aggregate(sql: &mut Writer, plan: &QueryPlan, stripped: bool) {
 /// A row, or the value of a function that gives no rows.
 fn element(sql: &mut Writer, plan: &QueryPlan) {
     match &plan.source {
-        Source::Call(call) if call.gives_scalar() => sql.member(ROWS, "rest_scalar"),
+        Source::Call(call) if call.gives_scalar() => sql.member(ROWS, SCALAR),
         _ => sql.ident(ROWS),
     };
 }

@@ -10,16 +10,18 @@ use crate::{
 };
 
 /// What the arguments in the body are called.
-const BODY: &str = "rest_body";
+const BODY: &str = "pgrst_body";
 /// What the rows of the function are called.
 const ROWS: &str = "rest_call";
+/// What a value that is no row is called: the heading of the one column of its CSV.
+pub(super) const SCALAR: &str = "pgrst_scalar";
 
 /// The call, giving its rows or its value.
 pub(super) fn call(sql: &mut Writer, call: &Call) {
     sql.push("select ");
     if call.gives_scalar() {
         invoke(sql, call);
-        sql.push(" as \"rest_scalar\"");
+        sql.push(" as ").ident(SCALAR);
         if let Arguments::Members {
             parameters,
             content,

@@ -346,7 +346,7 @@ fn related_value(sql: &mut Writer, within: Within<'_>, order: &OrderBy) {
     sql.push(" limit 1)");
 }
 
-fn limit(sql: &mut Writer, range: Range) {
+pub(super) fn limit(sql: &mut Writer, range: Range) {
     if let Some(limit) = range.limit {
         sql.push(" limit ").bind(limit.to_string());
     }

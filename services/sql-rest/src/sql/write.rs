@@ -3,17 +3,21 @@
 use bytes::Bytes;
 
 use super::{
-    value::{base, plain_conditions},
+    read::limit,
+    value::{base, direction, plain_conditions, value},
     writer::Writer,
 };
 use crate::{
     payload::Content,
-    plan::write::{BodyColumn, Needs, Write, WriteKind},
+    plan::{
+        pick::Pick,
+        write::{BodyColumn, Needs, Write, WriteKind},
+    },
     request::prefer::Resolution,
 };
 
 /// What the rows of the body are called.
-const BODY: &str = "rest_body";
+const BODY: &str = "pgrst_body";
 
 /// The write, giving what is needed of the rows written. `alias` is what those are called.
 pub(super) fn write(sql: &mut Writer, write: &Write, alias: &str) {
@@ -136,6 +140,43 @@ fn filter(sql: &mut Writer, write: &Write, alias: &str) {
         sql.push(" where ");
         plain_conditions(sql, alias, &write.conditions, &|_, _| {});
     }
+    if let Some(pick) = &write.pick {
+        // What was picked may have changed by the time it is written, so the conditions stay.
+        sql.push(if write.conditions.is_empty() {
+            " where "
+        } else {
+            " and "
+        });
+        picked(sql, write, pick, alias);
+    }
+}
+
+/// Whether a row is among those picked.
+fn picked(sql: &mut Writer, write: &Write, pick: &Pick, alias: &str) {
+    let key = |sql: &mut Writer| {
+        sql.separated(", ", &pick.key, |sql, name| {
+            sql.member(alias, name);
+        });
+    };
+    sql.push("(");
+    key(sql);
+    sql.push(") in (select ");
+    key(sql);
+    sql.push(" from ")
+        .qualified(&write.relation)
+        .push(" as ")
+        .ident(alias);
+    if !write.conditions.is_empty() {
+        sql.push(" where ");
+        plain_conditions(sql, alias, &write.conditions, &|_, _| {});
+    }
+    sql.push(" order by ");
+    sql.separated(", ", &pick.order, |sql, order| {
+        value(sql, alias, &order.value);
+        direction(sql, order);
+    });
+    limit(sql, pick.range);
+    sql.push(")");
 }
 
 fn returning(sql: &mut Writer, returning: &Needs, alias: &str) {

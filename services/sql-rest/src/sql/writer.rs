@@ -6,10 +6,22 @@ use super::Bind;
 use crate::{catalog::QualifiedName, quote};
 
 /// A statement being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Writer {
     text: String,
     binds: Vec<Bind>,
+}
+
+/// Most statements are no longer than this, and so need no more room while they grow.
+const COMMON_LENGTH: usize = 1024;
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            text: String::with_capacity(COMMON_LENGTH),
+            binds: Vec::new(),
+        }
+    }
 }
 
 impl Writer {

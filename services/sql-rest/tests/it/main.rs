@@ -1,12 +1,16 @@
 //! The service against a real PostgreSQL.
 
 mod admin;
+mod bleed;
 mod catalog;
+mod injection;
 mod isolation;
 mod media;
 mod openapi;
 mod operation;
 mod options;
+mod pure;
+mod reloading;
 mod requests;
 mod spec;
 mod stack;

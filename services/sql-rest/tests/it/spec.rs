@@ -1,15 +1,24 @@
 //! The wire format, case by case, through the router and a real database.
 
+mod bodies;
+mod calling;
+mod case;
+mod changing;
 mod counting;
 mod disambiguation;
 mod embedding;
 mod functions;
+mod inserting;
+mod limits;
+mod overloads;
 mod reading;
 mod related;
+mod schemas;
 mod spread;
+mod transactions;
+mod upserting;
 mod values;
 mod views;
-mod writing;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -39,6 +48,10 @@ impl Spec {
             let client = database.connect().await;
             client.batch_execute(include_str!("spec.sql")).await?;
             client.batch_execute(include_str!("spec/fleet.sql")).await?;
+            // It takes rights away, so it comes last.
+            client
+                .batch_execute(include_str!("spec/writes.sql"))
+                .await?;
             Ok(())
         })
         .await;
@@ -95,13 +108,13 @@ impl From<Response> for Got {
 
 /// Characters a URL may not hold, in the form it may; what is encoded already stays so.
 fn encoded(path: &str) -> String {
-    let encode = |character: char| match character {
-        ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}' => {
-            format!("%{:02X}", u32::from(character))
+    let encode = |byte: u8| match byte {
+        b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
+            format!("%{byte:02X}")
         }
-        other => other.to_string(),
+        other => char::from(other).to_string(),
     };
-    path.chars().map(encode).collect()
+    path.bytes().map(encode).collect()
 }
 
 fn ok(body: Value) -> Got {

@@ -78,7 +78,7 @@ impl AdminUser {
             }
             (None, "") => Ok(None),
             (None, hash) => {
-                password::is_importable(hash)?;
+                password::hash::is_importable(hash)?;
                 Ok(Some(hash.to_owned()))
             }
         }

@@ -18,15 +18,18 @@ use crate::{
     authentication::{SignedIn, is_admin},
     error::{Error, Result, code},
     factor::Factor,
+    frequency,
     limits::Limit,
     mails::{self, Mail, Return},
-    password::Verdict,
+    messages::Message,
+    password::hash::Verdict,
     pkce::ChallengeInput,
     redirect::ReturnTo,
     request::{Body, Origin},
     routes::passwordless::{back, begin_flow},
     session::Session,
     store,
+    texts::{self, Text},
     user::{Members, User, UserView, merge},
     verification,
 };
@@ -49,6 +52,8 @@ pub struct UserUpdate {
     current_password: Option<SecretString>,
     #[serde(default)]
     nonce: String,
+    #[serde(default)]
+    channel: String,
     #[serde(flatten)]
     challenge: ChallengeInput,
     #[schema(value_type = Option<Object>)]
@@ -115,16 +120,18 @@ pub async fn update(
     if let Some(data) = input.app_metadata {
         user.raw_app_meta_data = Some(types::Json(merge(user.app_metadata(), data)));
     }
-    let mut mails = Vec::new();
+    let mut messages = Vec::new();
     if !input.email.is_empty() && input.email != user.email() {
         let back = back(redirect_to, challenge.as_ref());
-        mails = change_email(&state, &mut tx, &mut user, input.email, &back).await?;
+        let mails = change_email(&state, &mut tx, &mut user, input.email, &back).await?;
         if !mails.is_empty() {
             begin_flow(&state, &mut tx, &user, challenge.as_ref(), "email_change").await?;
+            messages.push(Message::Mails(mails));
         }
     }
     if !input.phone.is_empty() && input.phone != user.phone() {
-        change_phone(&state, &mut tx, &mut user, input.phone).await?;
+        let text = change_phone(&state, &mut tx, &mut user, input.phone).await?;
+        messages.extend(text.map(Message::Text));
     }
     let actor = Actor::User(&user);
     audit::record(
@@ -140,7 +147,9 @@ pub async fn update(
         .map_err(taken)?;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
-    mails::send(&state, &mails, &origin).await?;
+    for message in &messages {
+        message.send(&state, &origin).await?;
+    }
     Ok(Json(view))
 }
 
@@ -150,6 +159,7 @@ impl UserUpdate {
             self.email = address::email(&self.email)?;
         }
         if !self.phone.is_empty() {
+            texts::check_channel(&self.channel)?;
             self.phone = address::phone(&self.phone)?;
         }
         Ok(())
@@ -235,7 +245,12 @@ async fn new_hash(
             ));
         }
     }
-    state.config().password.requirements.check(&password)?;
+    state
+        .config()
+        .password
+        .requirements
+        .check(&password)
+        .await?;
     state.hasher().hash(password).await.map(Some)
 }
 
@@ -320,23 +335,28 @@ async fn change_email(
         become_permanent(state, connection, user, &contact).await?;
         return Ok(Vec::new());
     }
-    mails::check_frequency(state, user.email_change_sent_at)?;
+    let contact = Contact::Email(email.clone());
+    frequency::check(state, &contact, user.email_change_sent_at)?;
     mails::email_change(state, connection, user, &email, back).await
 }
 
+/// A number is confirmed by a code, where numbers are confirmed.
 async fn change_phone(
     state: &AppState,
     connection: &mut PgConnection,
     user: &mut User,
     phone: String,
-) -> Result<()> {
-    if !state.config().sms.autoconfirm {
-        let message = "Unable to get SMS provider";
-        return Err(Error::bad_request(code::PHONE_PROVIDER_DISABLED, message));
-    }
+) -> Result<Option<Text>> {
     let contact = Contact::Phone(phone.clone());
-    user.phone = Some(phone);
-    become_permanent(state, connection, user, &contact).await
+    if state.config().sms.autoconfirm {
+        user.phone = Some(phone);
+        become_permanent(state, connection, user, &contact).await?;
+        return Ok(None);
+    }
+    texts::check_provider(state)?;
+    frequency::check(state, &contact, user.phone_change_sent_at)?;
+    let text = texts::phone_change(state, connection, user, &phone).await?;
+    Ok(Some(text))
 }
 
 /// Takes over an address or number that needs no confirmation.

@@ -55,14 +55,19 @@ pub(super) fn read(
         of_relation.push(column(row, types));
     }
     let relation = |row: RelationRow| {
-        let columns = by_relation.remove(&row.oid).unwrap_or_default();
+        let columns: IndexMap<String, Column> = by_relation
+            .remove(&row.oid)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|column| (column.name.clone(), column))
+            .collect();
+        let mut primary_key = primary_keys.remove(&row.oid).unwrap_or_default();
+        primary_key.sort_by_key(|name| columns.get_index_of(name));
+        primary_key.dedup();
         let relation = Relation {
             description: row.description,
-            columns: columns
-                .into_iter()
-                .map(|column| (column.name.clone(), column))
-                .collect(),
-            primary_key: primary_keys.remove(&row.oid).unwrap_or_default(),
+            columns,
+            primary_key,
             is_view: row.is_view,
             insertable: row.insertable,
             updatable: row.updatable,
