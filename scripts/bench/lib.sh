@@ -10,34 +10,32 @@ http_load() {
     local log
     log=$(mktemp)
     h2load --h1 -t1 -c"$BENCH_CLIENTS" -D"$BENCH_SECONDS" --log-file="$log" "$@" >/dev/null
-    if awk '$2 < 200 || $2 > 299 { exit 1 }' "$log"; then
-        cut -f3 "$log" | latencies
-    else
+    if ! awk '$2 < 200 || $2 > 299 { exit 1 }' "$log"; then
         echo "bench: requests failed: $*" >&2
         exit 1
     fi
+    awk -v seconds="$BENCH_SECONDS" 'END { printf "%.0f ", NR / seconds }' "$log"
+    cut -f3 "$log" | latencies
     rm "$log"
 }
 
-# latencies: of a list of microseconds, one for each request, "requests/s p50_ms p99_ms".
-latencies() {
-    sort -n | awk -v seconds="$BENCH_SECONDS" '
-        { latency[NR] = $1 }
-        END {
-            printf "%.0f %.2f %.2f\n", NR / seconds,
-                latency[int(NR * 0.50) + 1] / 1000, latency[int(NR * 0.99)] / 1000
-        }'
-}
-
-# sql_load FILE [PGBENCH-ARGUMENTS…]: the same for a pgbench script, pipelined and prepared.
+# sql_load FILE [PGBENCH-ARGUMENTS…]: the same for a pgbench script, pipelined and prepared. The time in
+# which it connects does not count.
 sql_load() {
     local logs script=$1
     shift
     logs=$(mktemp -d)
     "$BENCH_PROGRAMS/pgbench" -n -M prepared -c "$BENCH_CLIENTS" -j 1 -T "$BENCH_SECONDS" \
-        --log --log-prefix="$logs/log" -f "$script" "$@" >/dev/null 2>&1
+        --log --log-prefix="$logs/log" -f "$script" "$@" 2>/dev/null | awk '/^tps/ { printf "%.0f ", $3 }'
     cut -d' ' -f3 "$logs"/log* | latencies
     rm -rf "$logs"
+}
+
+# latencies: "p50_ms p99_ms" of a list of microseconds.
+latencies() {
+    sort -n | awk '
+        { latency[NR] = $1 }
+        END { printf "%.2f %.2f\n", latency[int(NR * 0.50) + 1] / 1000, latency[int(NR * 0.99)] / 1000 }'
 }
 
 # row NAME "RATE P50 P99" ["RATE P50 P99" of the peer]: one line of the table.
