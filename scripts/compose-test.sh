@@ -301,7 +301,7 @@ check_production() {
     new_fleet production docker-compose.yml:docker-compose.prod.yml:docker-compose.tls.yml:docker-compose.ci.yml \
         EMAIL_DEV_INBOX=false EMAIL_SMTP_URL=smtp://127.0.0.1:587 EMAIL_FROM=noreply@example.com \
         "SECRETS_DIR=$work/secrets" "TLS_DIR=$work/tls" GATEWAY_TLS_HOST=127.0.0.1 "GATEWAY_TLS_PORT=$port"
-    sed -i "s#^API_EXTERNAL_URL=.*#API_EXTERNAL_URL=https://localhost:$port#" "$ENV_FILE"
+    sed -i "s#^API_EXTERNAL_URL=.*#API_EXTERNAL_URL=https://localhost:$port/auth/v1#" "$ENV_FILE"
     scripts/compose-secrets.sh "$work/secrets"
     make_certificate "$work/tls"
     start

@@ -30,8 +30,6 @@ stop_stack
 # Once more, confirming addresses and with every way to sign in switched on.
 export GOTRUE_MAILER_AUTOCONFIRM=false GOTRUE_SMTP_MAX_FREQUENCY=0s
 export GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true
-# Providers lead back to a path under it.
-export API_EXTERNAL_URL=http://localhost:8000/auth/v1
 export GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED=true GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED=true
 start_stack "$ferrobase" e2e-auth
 cd tests/e2e

@@ -44,7 +44,7 @@ for entry in GATEWAY_PORT:8000 GATEWAY_ADMIN_PORT:8001 POSTGRES_PORT:5432 MONGO_
     [[ $port == "$wanted" ]] && continue
     echo "port $wanted is in use: $name=$port"
     write "$name" "$port"
-    if [[ $name == GATEWAY_PORT && $(setting API_EXTERNAL_URL '') == "http://localhost:$wanted" ]]; then
-        write API_EXTERNAL_URL "http://localhost:$port"
+    if [[ $name == GATEWAY_PORT && $(setting API_EXTERNAL_URL '') == "http://localhost:$wanted/auth/v1" ]]; then
+        write API_EXTERNAL_URL "http://localhost:$port/auth/v1"
     fi
 done
