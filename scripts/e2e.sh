@@ -31,6 +31,7 @@ stop_stack
 export GOTRUE_MAILER_AUTOCONFIRM=false GOTRUE_SMTP_MAX_FREQUENCY=0s
 export GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true
 export GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED=true GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED=true
+export GOTRUE_PASSKEY_ENABLED=true
 start_stack "$ferrobase" e2e-auth
 cd tests/e2e
 npm run --silent test:auth

@@ -2,6 +2,7 @@
 
 pub mod admin_audit;
 pub mod admin_factors;
+pub mod admin_passkeys;
 pub mod admin_providers;
 pub mod admin_users;
 pub mod authorize;
@@ -11,6 +12,7 @@ pub mod id_token;
 pub mod identities;
 pub mod invitations;
 pub mod logout;
+pub mod passkeys;
 pub mod passwordless;
 pub mod recover;
 pub mod resend;
@@ -23,7 +25,7 @@ pub mod verify;
 
 use axum::{
     Router, middleware,
-    routing::{delete, get, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use utoipa::{
     Modify, OpenApi,
@@ -48,6 +50,32 @@ pub fn router(state: AppState) -> Router {
         .route(
             "/admin/users/{user_id}/factors/{factor_id}",
             put(admin_factors::update).delete(admin_factors::delete),
+        )
+        .route("/admin/users/{user_id}/passkeys", get(admin_passkeys::list))
+        .route(
+            "/admin/users/{user_id}/passkeys/{passkey_id}",
+            delete(admin_passkeys::delete),
+        )
+        .route("/passkeys", get(passkeys::list))
+        .route(
+            "/passkeys/{passkey_id}",
+            patch(passkeys::update).delete(passkeys::delete),
+        )
+        .route(
+            "/passkeys/registration/options",
+            post(passkeys::registration::options),
+        )
+        .route(
+            "/passkeys/registration/verify",
+            post(passkeys::registration::verify),
+        )
+        .route(
+            "/passkeys/authentication/options",
+            post(passkeys::authentication::options),
+        )
+        .route(
+            "/passkeys/authentication/verify",
+            post(passkeys::authentication::verify),
         )
         .route("/authorize", get(authorize::authorize))
         .route(
@@ -126,6 +154,15 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         admin_factors::list,
         admin_factors::update,
         admin_factors::delete,
+        admin_passkeys::list,
+        admin_passkeys::delete,
+        passkeys::list,
+        passkeys::update,
+        passkeys::delete,
+        passkeys::registration::options,
+        passkeys::registration::verify,
+        passkeys::authentication::options,
+        passkeys::authentication::verify,
         admin_providers::list,
         admin_providers::create,
         admin_providers::read,
