@@ -17,10 +17,7 @@ mod scripts;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use common::{
-    config::{Env, FromEnv, load},
-    service, telemetry,
-};
+use common::job;
 use tokio_postgres::Client;
 
 pub use config::Config;
@@ -47,25 +44,8 @@ pub async fn run(config: &Config) -> anyhow::Result<Report> {
 
 /// The whole of the job's `main`.
 pub fn main() -> ExitCode {
-    struct Whole {
-        telemetry: telemetry::Settings,
-        config: Config,
-    }
-    impl FromEnv for Whole {
-        fn from_env(env: &mut Env) -> Self {
-            Self {
-                telemetry: telemetry::Settings::from_env(env),
-                config: Config::from_env(env),
-            }
-        }
-    }
-    let whole = match load::<Whole>(&mut Env::from_process()) {
-        Ok(whole) => whole,
-        Err(invalid) => return service::refuse(&invalid),
-    };
-    telemetry::init(&whole.telemetry);
-    service::run(async move {
-        run(&whole.config).await?.log();
+    job::main(async |config: Config| {
+        run(&config).await?.log();
         Ok(())
     })
 }

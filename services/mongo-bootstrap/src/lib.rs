@@ -11,10 +11,7 @@ mod server;
 
 use std::{process::ExitCode, time::Instant};
 
-use common::{
-    config::{Env, FromEnv, load},
-    service, telemetry,
-};
+use common::job;
 
 pub use config::Config;
 use server::Server;
@@ -49,22 +46,5 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
 
 /// The whole of the job's `main`.
 pub fn main() -> ExitCode {
-    struct Whole {
-        telemetry: telemetry::Settings,
-        config: Config,
-    }
-    impl FromEnv for Whole {
-        fn from_env(env: &mut Env) -> Self {
-            Self {
-                telemetry: telemetry::Settings::from_env(env),
-                config: Config::from_env(env),
-            }
-        }
-    }
-    let whole = match load::<Whole>(&mut Env::from_process()) {
-        Ok(whole) => whole,
-        Err(invalid) => return service::refuse(&invalid),
-    };
-    telemetry::init(&whole.telemetry);
-    service::run(async move { run(&whole.config).await })
+    job::main(async |config: Config| run(&config).await)
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use common::error::FailureEnvelope;
+use common::{
+    contract::{failures, list_codes},
+    error::FailureEnvelope,
+};
 use serde::Serialize;
 use utoipa::{
     IntoResponses, OpenApi, ToSchema,
     openapi::{
-        Components, ContentBuilder, Ref, RefOr, Response, ResponseBuilder,
-        schema::Schema,
+        Components, RefOr, Response,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -37,7 +39,7 @@ pub(crate) fn contract() -> utoipa::openapi::OpenApi {
         "bearer",
         SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
     );
-    list_codes(components);
+    list_codes(components, CODES);
     contract
 }
 
@@ -122,29 +124,6 @@ impl IntoResponses for FailuresOfOne {
 impl IntoResponses for FailuresOfVersion {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         failures(&[ANY, NOT_FOUND, VERSION])
-    }
-}
-
-fn failures(lists: &[&[(&str, &str)]]) -> BTreeMap<String, RefOr<Response>> {
-    let response = |(status, description): &(&str, &str)| {
-        let envelope = Ref::from_schema_name("FailureEnvelope");
-        let content = ContentBuilder::new().schema(Some(envelope)).build();
-        let response = ResponseBuilder::new()
-            .description(*description)
-            .content("application/json", content)
-            .build();
-        ((*status).to_owned(), RefOr::T(response))
-    };
-    lists.concat().iter().map(response).collect()
-}
-
-/// Every `code` of a failure, in the contract's own words.
-fn list_codes(components: &mut Components) {
-    let body = components.schemas.get_mut("FailureBody");
-    if let Some(RefOr::T(Schema::Object(body))) = body
-        && let Some(RefOr::T(Schema::Object(code))) = body.properties.get_mut("code")
-    {
-        code.enum_values = Some(CODES.iter().map(|code| (*code).into()).collect());
     }
 }
 
