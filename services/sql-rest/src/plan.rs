@@ -344,7 +344,7 @@ fn find_relation<'a>(catalog: &'a Catalog, name: &QualifiedName) -> Result<&'a R
             .keys()
             .filter(|other| other.schema == name.schema);
         let names = names.map(|other| other.name.as_str());
-        let similar = fuzzy::closest(&name.name, &names, fuzzy::SIMILAR);
+        let similar = fuzzy::closest(&name.name, names, fuzzy::SIMILAR);
         Error::NoRelation {
             schema: name.schema.clone(),
             name: name.name.clone(),

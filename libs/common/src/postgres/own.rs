@@ -15,7 +15,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 
-use super::PoolConfig;
+use super::{
+    PoolConfig,
+    ssl_options::{Mode, SYSTEM, SslOptions},
+};
 use crate::{lifecycle::Lifecycle, retry};
 
 /// The database of one service. Cheap to clone.
@@ -35,14 +38,7 @@ impl Database {
         migrator: &'static Migrator,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Self> {
-        let options = PgConnectOptions::from_str(config.url.expose_secret())?;
-        anyhow::ensure!(
-            matches!(
-                options.get_ssl_mode(),
-                PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer
-            ),
-            "the URL of a service's own schema cannot ask for TLS: use a local network or a tunnel"
-        );
+        let options = connect_options(config.url.expose_secret())?;
         let options = options.options([("search_path", schema)]);
         let max_connections = u32::try_from(config.max_connections)?;
         let pool = PgPoolOptions::new()
@@ -79,6 +75,29 @@ impl Database {
             .map_err(|_| "the database does not answer".to_owned())?;
         Ok(())
     }
+}
+
+/// The connection string means what it means to [`super::Pool`], whatever the driver makes of it.
+fn connect_options(url: &str) -> anyhow::Result<PgConnectOptions> {
+    let (rest, ssl) = SslOptions::take(url)?;
+    let mode = match (ssl.mode, &ssl.root_certificate) {
+        (Mode::Disable, _) => PgSslMode::Disable,
+        (Mode::Prefer, _) => PgSslMode::Prefer,
+        (Mode::Require, None) => PgSslMode::Require,
+        (Mode::Require, Some(_)) | (Mode::VerifyCa, _) => PgSslMode::VerifyCa,
+        (Mode::VerifyFull, _) => PgSslMode::VerifyFull,
+    };
+    let mut options = PgConnectOptions::from_str(&rest)?.ssl_mode(mode);
+    if let Some(path) = ssl.root_certificate.filter(|path| path != SYSTEM) {
+        options = options.ssl_root_cert(path);
+    }
+    if let Some(path) = ssl.certificate {
+        options = options.ssl_client_cert(path);
+    }
+    if let Some(path) = ssl.key {
+        options = options.ssl_client_key(path);
+    }
+    Ok(options)
 }
 
 /// Whether an error means that the database is away, rather than that it refused something.

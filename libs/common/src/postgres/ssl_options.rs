@@ -6,12 +6,19 @@ use percent_encoding::percent_decode_str;
 
 use super::target::InvalidTarget;
 
+/// What stands in `sslrootcert` for the authorities of this machine.
+pub(super) const SYSTEM: &str = "system";
+
 /// What a connection string says about encryption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SslOptions {
     pub(super) mode: Mode,
-    /// A file of certificates, or `system`.
+    /// A file of certificates, or [`SYSTEM`].
     pub(super) root_certificate: Option<String>,
+    /// Our own certificate, if the server wants one: a file of it and those that lead to it.
+    pub(super) certificate: Option<String>,
+    /// A file of its key.
+    pub(super) key: Option<String>,
 }
 
 /// How much encryption is wanted (`sslmode`).
@@ -81,6 +88,8 @@ impl SslOptions {
         match name {
             "sslmode" => self.mode = Mode::parse(value).ok_or(InvalidTarget::SslMode)?,
             "sslrootcert" => self.root_certificate = Some(value.to_owned()),
+            "sslcert" => self.certificate = Some(value.to_owned()),
+            "sslkey" => self.key = Some(value.to_owned()),
             _ => return Ok(false),
         }
         Ok(true)
@@ -145,9 +154,19 @@ mod tests {
             let expected = SslOptions {
                 mode,
                 root_certificate,
+                ..SslOptions::default()
             };
             assert_eq!(options, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn our_own_certificate_has_a_key() {
+        let text = "postgres://me@db/app?sslcert=/c.crt&sslkey=/c.key&sslmode=require";
+        let (rest, options) = SslOptions::take(text).unwrap();
+        assert_eq!(rest, "postgres://me@db/app");
+        assert_eq!(options.certificate.as_deref(), Some("/c.crt"));
+        assert_eq!(options.key.as_deref(), Some("/c.key"));
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum InvalidTarget {
     /// The authority it names cannot be trusted, because it cannot be read.
     #[error("its sslrootcert is not a file of certificates")]
     RootCertificate,
+    /// Our own certificate cannot be read, or not its key.
+    #[error("its sslcert and sslkey are not files of a certificate and its key")]
+    ClientCertificate,
 }
 
 impl Target {
@@ -130,6 +133,14 @@ mod tests {
             (
                 "postgres://me@db/app?sslmode=verify-ca&sslrootcert=/nowhere",
                 InvalidTarget::RootCertificate,
+            ),
+            (
+                "postgres://me@db/app?sslcert=/nowhere&sslkey=/nowhere",
+                InvalidTarget::ClientCertificate,
+            ),
+            (
+                "postgres://me@db/app?sslcert=/nowhere",
+                InvalidTarget::ClientCertificate,
             ),
         ];
         for (text, problem) in cases {

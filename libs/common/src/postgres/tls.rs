@@ -1,4 +1,4 @@
-//! Encrypted connections, as `sslmode` and `sslrootcert` of libpq ask for them.
+//! Encrypted connections, as libpq's options that begin with `ssl` ask for them.
 
 use std::{fmt, io, sync::Arc};
 
@@ -11,7 +11,7 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use rustls_platform_verifier::Verifier;
 use tokio::{
@@ -21,7 +21,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    ssl_options::{Mode, SslOptions},
+    ssl_options::{Mode, SYSTEM, SslOptions},
     stream::Stream,
     target::InvalidTarget,
 };
@@ -43,7 +43,7 @@ impl Tls {
         if options.mode == Mode::Disable {
             return Ok(None);
         }
-        let config = client_config(options).map_err(|_| InvalidTarget::RootCertificate)?;
+        let config = client_config(options)?;
         Ok(Some(Self {
             mode: options.mode,
             connector: TlsConnector::from(Arc::new(config)),
@@ -83,8 +83,28 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn client_config(options: &SslOptions) -> anyhow::Result<ClientConfig> {
+fn client_config(options: &SslOptions) -> Result<ClientConfig, InvalidTarget> {
     let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier =
+        server_verifier(options, &provider).map_err(|_| InvalidTarget::RootCertificate)?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+        .map_err(|_| InvalidTarget::RootCertificate)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    match (&options.certificate, &options.key) {
+        (None, None) => Ok(builder.with_no_client_auth()),
+        (Some(certificate), Some(key)) => own_certificate(certificate, key)
+            .and_then(|(chain, key)| Ok(builder.with_client_auth_cert(chain, key)?))
+            .map_err(|_| InvalidTarget::ClientCertificate),
+        _ => Err(InvalidTarget::ClientCertificate),
+    }
+}
+
+fn server_verifier(
+    options: &SslOptions,
+    provider: &Arc<CryptoProvider>,
+) -> anyhow::Result<Certificates> {
     // A root certificate makes `require` verify, for libpq's sake.
     let name = match options.mode {
         Mode::Disable | Mode::Prefer => None,
@@ -94,19 +114,22 @@ fn client_config(options: &SslOptions) -> anyhow::Result<ClientConfig> {
     };
     let authority = match (name, options.root_certificate.as_deref()) {
         (None, _) => None,
-        (Some(_), Some(path)) if path != "system" => Some(authority_of(path, &provider)?),
-        (Some(_), _) => Some(Arc::new(Verifier::new(Arc::clone(&provider))?) as _),
+        (Some(_), Some(path)) if path != SYSTEM => Some(authority_of(path, provider)?),
+        (Some(_), _) => Some(Arc::new(Verifier::new(Arc::clone(provider))?) as _),
     };
-    let verifier = Certificates {
+    Ok(Certificates {
         authority,
         name: name.unwrap_or(Name::Any),
-        provider: Arc::clone(&provider),
-    };
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
+        provider: Arc::clone(provider),
+    })
+}
+
+fn own_certificate(
+    certificate: &str,
+    key: &str,
+) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain: Result<_, _> = CertificateDer::pem_file_iter(certificate)?.collect();
+    Ok((chain?, PrivateKeyDer::from_pem_file(key)?))
 }
 
 fn authority_of(

@@ -28,6 +28,9 @@ pub const SUPERUSER: &str = "postgres";
 /// What cannot stand for itself in a part of a URL.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
+/// The file of [`HBA`].
+const RULES: &str = "hba.conf";
+
 /// Who may connect: everybody with a password by TCP, the server's own account by socket.
 const HBA: &str = "\
 local all         all              trust
@@ -190,7 +193,7 @@ impl Postgres {
         let programs = cluster::programs(options.programs)?;
         let user = User::unprivileged()?;
         let runtime = runtime::fast_directory("postgres", user)?;
-        std::fs::write(runtime.path().join("hba.conf"), HBA)?;
+        std::fs::write(runtime.path().join(RULES), HBA)?;
 
         let mut settings: Vec<String> = SETTINGS.iter().map(ToString::to_string).collect();
         let data = if let Some(data) = options.data {
@@ -248,13 +251,17 @@ impl Postgres {
         self.runtime.path().join("postgres.log")
     }
 
+    fn rules(&self) -> PathBuf {
+        self.runtime.path().join(RULES)
+    }
+
     /// The configuration file. `alter system` has the last word, as on any server.
     fn configuration(&self) -> String {
         let runtime = self.runtime.path();
         let own = [
             format!("port={}", self.port()),
             format!("unix_socket_directories={}", runtime.display()),
-            format!("hba_file={}", runtime.join("hba.conf").display()),
+            format!("hba_file={}", self.rules().display()),
         ];
         let settings = own.iter().chain(&self.settings);
         settings.fold(String::new(), |text, setting| {

@@ -306,7 +306,7 @@ impl<'a> Given<'a> {
                 .keys()
                 .filter(|other| other.schema == *schema);
             let names = names.map(|other| other.name.as_str());
-            let (_, similar) = fuzzy::closest(&name.name, &names, fuzzy::SIMILAR)?;
+            let (_, similar) = fuzzy::closest(&name.name, names, fuzzy::SIMILAR)?;
             return Some(format!("{schema}.{similar}"));
         }
         let lists: Vec<String> = overloads
@@ -322,7 +322,7 @@ impl<'a> Given<'a> {
             .collect();
         let asked = list(self.names.iter().copied());
         let lists = lists.iter().map(String::as_str);
-        let (_, similar) = fuzzy::closest(&asked, &lists, fuzzy::LOOSELY_SIMILAR)?;
+        let (_, similar) = fuzzy::closest(&asked, lists, fuzzy::LOOSELY_SIMILAR)?;
         Some(format!("{schema}.{}{similar}", name.name))
     }
 }

@@ -144,7 +144,7 @@ fn none(catalog: &Catalog, wanted: &Wanted<'_>) -> Error {
 fn suggestion(catalog: &Catalog, wanted: &Wanted<'_>) -> Option<String> {
     let (meant, instead) = if let Some(related) = catalog.relationships.get(wanted.origin) {
         let targets = related.iter().map(|candidate| candidate.to.name.as_str());
-        let (score, meant) = fuzzy::closest(wanted.target, &targets, fuzzy::LOOSELY_SIMILAR)?;
+        let (score, meant) = fuzzy::closest(wanted.target, targets, fuzzy::LOOSELY_SIMILAR)?;
         // The target is right; what is wrong is the hint.
         (score < 1.0).then_some((meant, wanted.target))?
     } else {
@@ -152,7 +152,7 @@ fn suggestion(catalog: &Catalog, wanted: &Wanted<'_>) -> Option<String> {
         let origins = origins.filter(|name| name.schema == wanted.origin.schema);
         let origin = wanted.origin.name.as_str();
         let names = origins.map(|name| name.name.as_str());
-        let (_, meant) = fuzzy::closest(origin, &names, fuzzy::LOOSELY_SIMILAR)?;
+        let (_, meant) = fuzzy::closest(origin, names, fuzzy::LOOSELY_SIMILAR)?;
         (meant, origin)
     };
     Some(format!(

@@ -187,7 +187,7 @@ impl<'a> Scope<'a> {
     /// The error of a column there is not.
     pub(super) fn undefined(&self, name: &str) -> Error {
         // PostgreSQL suggests names that differ by few letters and less than half.
-        let similar = fuzzy::closest(name, &self.columns(), 0.5);
+        let similar = fuzzy::closest(name, self.columns(), 0.5);
         Error::UndefinedColumn {
             relation: self.shown_as.to_owned(),
             column: name.to_owned(),

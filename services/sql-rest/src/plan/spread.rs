@@ -1,7 +1,7 @@
 //! Lifts the values of related rows among those of the rows around.
 
 use super::node::{Base, Form, Lifted, Node, Shown};
-use crate::{error::Error, request::select::AggregateFunction};
+use crate::error::Error;
 
 /// The values of a node that is spread. Aggregates of the one related row mean nothing in it: they
 /// are taken out of the node, to be computed over groups of the rows around.
@@ -49,7 +49,7 @@ fn lift_value(shown: &mut Shown, position: usize) -> Lifted {
     let name = shown
         .name
         .clone()
-        .unwrap_or_else(|| function_name(aggregate.function).to_owned());
+        .unwrap_or_else(|| aggregate.function.name().to_owned());
     if shown.value.base == Base::Star {
         // Rows are counted where there are any.
         shown.value.base = Base::One;
@@ -86,16 +86,5 @@ fn name_of(shown: &Shown) -> String {
     match (&shown.name, &shown.value.base) {
         (Some(name), _) | (None, Base::Column(name)) => name.clone(),
         (None, _) => String::new(),
-    }
-}
-
-/// What PostgreSQL calls the result of an aggregate.
-fn function_name(function: AggregateFunction) -> &'static str {
-    match function {
-        AggregateFunction::Sum => "sum",
-        AggregateFunction::Avg => "avg",
-        AggregateFunction::Count => "count",
-        AggregateFunction::Max => "max",
-        AggregateFunction::Min => "min",
     }
 }

@@ -51,6 +51,19 @@ pub enum AggregateFunction {
     Min,
 }
 
+impl AggregateFunction {
+    /// Its name in SQL, and that of the column it gives.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Count => "count",
+            Self::Max => "max",
+            Self::Min => "min",
+        }
+    }
+}
+
 /// Rows related to the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectEmbed {

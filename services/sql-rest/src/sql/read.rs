@@ -1,7 +1,7 @@
 //! Rows of a node and of everything embedded in it.
 
 use super::{
-    value::{aggregate_name, conditions, direction, shown, value},
+    value::{conditions, direction, shown, value},
     writer::Writer,
 };
 use crate::{
@@ -149,7 +149,7 @@ fn show_lifted(sql: &mut Writer, alias: &str, lifted: &Lifted, cast: &'static st
         Some(aggregate) => {
             let outer = aggregate.cast.as_ref();
             sql.push(if outer.is_some() { "cast(" } else { "" });
-            sql.push(aggregate_name(aggregate.function)).push("(");
+            sql.push(aggregate.function.name()).push("(");
             sql.member(alias, &lifted.column).push(")");
             if let Some(outer) = outer {
                 sql.push(" as ").type_name(outer).push(")");

@@ -7,7 +7,6 @@ use crate::{
         field::JsonKey,
         filter::{Connective, FullText, IsValue, Operation, Operator, Quantifier},
         order::{Direction, Nulls},
-        select::AggregateFunction,
     },
 };
 
@@ -50,7 +49,7 @@ pub(super) fn shown(sql: &mut Writer, alias: &str, shown: &Shown) {
         sql.push("cast(");
     }
     if let Some(aggregate) = &shown.aggregate {
-        sql.push(aggregate_name(aggregate.function)).push("(");
+        sql.push(aggregate.function.name()).push("(");
     }
     if shown.cast.is_some() {
         sql.push("cast(");
@@ -77,16 +76,6 @@ pub(super) fn shown(sql: &mut Writer, alias: &str, shown: &Shown) {
     }
     if let Some(name) = &shown.name {
         sql.push(" as ").ident(name);
-    }
-}
-
-pub(super) fn aggregate_name(function: AggregateFunction) -> &'static str {
-    match function {
-        AggregateFunction::Sum => "sum",
-        AggregateFunction::Avg => "avg",
-        AggregateFunction::Count => "count",
-        AggregateFunction::Max => "max",
-        AggregateFunction::Min => "min",
     }
 }
 

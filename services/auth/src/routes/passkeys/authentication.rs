@@ -117,9 +117,7 @@ async fn prove(
 }
 
 fn check_may_sign_in(state: &AppState, user: &User) -> Result<()> {
-    let (code, message) = if user.deleted_at.is_some() {
-        (code::USER_NOT_FOUND, "User not found")
-    } else if !user.email().is_empty() && user.email_confirmed_at.is_none() {
+    let (code, message) = if !user.email().is_empty() && user.email_confirmed_at.is_none() {
         (code::EMAIL_NOT_CONFIRMED, "Email not confirmed")
     } else if !user.phone().is_empty() && user.phone_confirmed_at.is_none() {
         (code::PHONE_NOT_CONFIRMED, "Phone not confirmed")
