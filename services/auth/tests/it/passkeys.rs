@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::{
     authenticator::{Authenticator, PRESENT, VERIFIED},
-    support::{EMAIL, Fixture, access, refused, service_role, text, with},
+    mailed::mailed,
+    support::{EMAIL, Fixture, PASSWORD, access, refused, service_role, text, with},
 };
 
 const ORIGIN: &str = "http://app.example.com";
@@ -493,23 +494,21 @@ async fn admins_see_passkeys_and_take_them_away() {
 
 #[tokio::test]
 async fn the_owner_of_an_address_does_not_keep_a_strangers_passkey() {
-    let mut it = registered().await;
-    it.service
-        .execute("update auth.users set email_confirmed_at = null, recovery_token = 'abc', recovery_sent_at = now()")
-        .await;
-    it.service
-        .execute(
-            "insert into auth.one_time_tokens (id, user_id, token_type, token_hash, relates_to) \
-             select gen_random_uuid(), id, 'recovery_token', 'abc', email from auth.users",
-        )
-        .await;
-    let body = json!({"type": "recovery", "token_hash": "abc"});
-    it.service
-        .post("/verify", body)
-        .await
-        .expect(StatusCode::OK);
-    let refusal = it.sign_in(|_| {}).await;
-    assert_eq!(refusal.json()["error_code"], "webauthn_verification_failed");
+    let it = mailed(&[
+        ("GOTRUE_PASSKEY_ENABLED", "true"),
+        ("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "true"),
+    ])
+    .await;
+    it.service.sign_up(EMAIL).await.expect(StatusCode::OK);
+    let stranger = it.service.sign_in(EMAIL, PASSWORD).await;
+    let stranger = stranger.expect(StatusCode::OK).json();
+    let made = register(&it.service, access(&stranger), &mut authenticator()).await;
+    made.expect(StatusCode::OK);
+    let recovery = it.service.post("/recover", json!({"email": EMAIL})).await;
+    recovery.expect(StatusCode::OK);
+    it.follow(EMAIL).await.expect(StatusCode::SEE_OTHER);
+    let left = "select count(*)::text from auth.webauthn_credentials";
+    assert_eq!(it.service.value(left).await.as_deref(), Some("0"));
 }
 
 #[tokio::test]
