@@ -35,7 +35,7 @@ pub struct Enabled;
 
 /// What a browser is to be asked.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Options {
+pub struct PasskeyRequest {
     challenge_id: Uuid,
     #[schema(value_type = Object)]
     options: Value,
@@ -175,7 +175,7 @@ impl Answer {
     }
 }
 
-impl Options {
+impl PasskeyRequest {
     /// Remembers what a browser is asked.
     async fn store(
         state: &AppState,

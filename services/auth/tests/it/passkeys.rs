@@ -187,10 +187,10 @@ async fn what_is_no_proof_lets_nobody_in() {
         .expect(StatusCode::OK);
     let changes: [(&str, Change); 9] = [
         ("another page", |key| {
-            key.origin = "http://evil.example.com".into()
+            key.origin = "http://evil.example.com".into();
         }),
         ("another domain", |key| {
-            key.rp_id = Some("evil.example.com".into())
+            key.rp_id = Some("evil.example.com".into());
         }),
         ("nobody there", |key| key.flags = VERIFIED),
         ("nobody known there", |key| key.flags = PRESENT),

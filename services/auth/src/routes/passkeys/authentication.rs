@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Answer, Enabled, Options, refused};
+use super::{Answer, Enabled, PasskeyRequest, refused};
 use crate::{
     AppState,
     audit::{self, Action, Actor},
@@ -36,7 +36,7 @@ pub struct AuthenticationRequest {
     post,
     path = "/passkeys/authentication/options",
     request_body = AuthenticationRequest,
-    responses((status = 200, body = Options), (status = "4XX", body = crate::wire::RefusalV2))
+    responses((status = 200, body = PasskeyRequest), (status = "4XX", body = crate::wire::RefusalV2))
 )]
 pub async fn options(
     State(state): State<AppState>,
@@ -44,7 +44,7 @@ pub async fn options(
     origin: Origin,
     ByAdmin(by_admin): ByAdmin,
     OptionalBody(input): OptionalBody<AuthenticationRequest>,
-) -> Result<Json<Options>> {
+) -> Result<Json<PasskeyRequest>> {
     let limits = state.limits();
     limits.check(Limit::Passkey, origin.ip, state.now())?;
     let security = &input.gotrue_meta_security;
@@ -55,7 +55,7 @@ pub async fn options(
         purpose: Purpose::Passkey,
     };
     let options = state.config().webauthn.request_options(asked, None);
-    Options::store(&state, Ceremony::Authentication, (&challenge, options)).await
+    PasskeyRequest::store(&state, Ceremony::Authentication, (&challenge, options)).await
 }
 
 /// Signs in whoever the passkey is of.

@@ -5,7 +5,7 @@ use common::extract::Json;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Answer, Enabled, Options, check_level, refused};
+use super::{Answer, Enabled, PasskeyRequest, check_level, refused};
 use crate::{
     AppState,
     audit::{self, Action, Actor},
@@ -26,7 +26,7 @@ use crate::{
     operation_id = "passkeys_registration_options",
     post,
     path = "/passkeys/registration/options",
-    responses((status = 200, body = Options), (status = "4XX", body = crate::wire::RefusalV2)),
+    responses((status = 200, body = PasskeyRequest), (status = "4XX", body = crate::wire::RefusalV2)),
     security(("access_token" = []))
 )]
 pub async fn options(
@@ -34,7 +34,7 @@ pub async fn options(
     _: Enabled,
     SignedIn { user, session, .. }: SignedIn,
     origin: Origin,
-) -> Result<Json<Options>> {
+) -> Result<Json<PasskeyRequest>> {
     let limits = state.limits();
     limits.check(Limit::Passkey, origin.ip, state.now())?;
     let known = {
@@ -52,7 +52,7 @@ pub async fn options(
         .config()
         .webauthn
         .creation_options(asked, whose, &known);
-    Options::store(
+    PasskeyRequest::store(
         &state,
         Ceremony::Registration(user.id),
         (&challenge, options),
