@@ -9,12 +9,14 @@ mod media;
 mod openapi;
 mod operation;
 mod options;
+mod process;
 mod pure;
 mod reloading;
 mod requests;
 mod spec;
 mod stack;
 mod tokens;
+mod wire;
 
 #[test]
 fn the_contract_is_current() {
