@@ -63,6 +63,9 @@ pub async fn begin(
     origin: &Origin,
 ) -> Result<Granted> {
     let now = state.now();
+    if user.deleted_at.is_some() {
+        return Err(Error::forbidden(code::USER_NOT_FOUND, "User not found"));
+    }
     let user = store::users::signed_in(connection, user.id, now).await?;
     let new = NewSession {
         user_id: user.id,
@@ -157,6 +160,9 @@ async fn exchange(state: &AppState, presented: &str, origin: &Origin) -> Result<
         Exchange::Refuse => {
             if state.config().sessions.rotation {
                 store::refresh_tokens::revoke_family(&mut tx, session.id, now).await?;
+                let traits = json!({ "reason": "reuse", "session_id": session.id });
+                let (actor, event) = (Actor::User(&user), (origin, now));
+                audit::record(&mut tx, Action::TokenRevoked, actor, traits, event).await?;
                 tx.commit().await?;
             }
             return Err(Error::bad_request(

@@ -78,6 +78,7 @@ struct Inner {
     keys: Keys,
     hasher: Hasher,
     mailer: Mailer,
+    tokens: one_time::Tokens,
     limits: Limits,
     hooks: Hooks,
     captcha: Captcha,
@@ -94,6 +95,7 @@ impl AppState {
             keys: Keys::new(&config.jwt),
             hasher: Hasher::new(&config.password)?,
             mailer: Mailer::new(&config)?,
+            tokens: one_time::Tokens::new(&config.jwt.secret),
             limits: Limits::new(config.limits.clone()),
             hooks: Hooks::new(config.hooks.clone())?,
             captcha: Captcha::new(config.captcha.clone())?,
@@ -127,6 +129,11 @@ impl AppState {
     /// The way mails leave.
     pub fn mailer(&self) -> &Mailer {
         &self.0.mailer
+    }
+
+    /// What makes the tokens of links.
+    pub fn tokens(&self) -> &one_time::Tokens {
+        &self.0.tokens
     }
 
     /// How often something may be tried.

@@ -1,7 +1,7 @@
 //! The tables of schema `auth`; the only place with SQL.
 //!
 //! Functions take a connection, so that a request joins as many of them as it needs in one
-//! transaction. Locks are taken in one order: user, session, refresh tokens.
+//! transaction. Locks are taken in one order: user, identity, session, refresh tokens.
 
 pub mod audit;
 pub mod custom_providers;

@@ -161,7 +161,7 @@ pub async fn reauthenticate(
     let found = Found {
         user_id: user.id,
         token_type: "reauthentication_token".to_owned(),
-        token_hash: crate::one_time::hash(contact, nonce),
+        token_hash: state.tokens().stored(contact, nonce),
         relates_to: contact.to_owned(),
     };
     let by_phone = user.email().is_empty();

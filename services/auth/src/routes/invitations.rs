@@ -172,7 +172,7 @@ pub async fn generate_link(
         user: view,
         action_link: mail.link,
         email_otp: mail.code,
-        hashed_token: mail.hash,
+        hashed_token: mail.token,
         verification_type: match input.kind.as_str() {
             "email_change_current" => "email_change_current",
             "email_change_new" => "email_change_new",

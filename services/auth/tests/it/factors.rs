@@ -12,7 +12,7 @@ use crate::support::{EMAIL, Fixture, PASSWORD, access, autoconfirming, refused, 
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
 /// What an authenticator shows at `now`, written apart from what verifies it.
-fn shown(secret: &str, now: OffsetDateTime) -> String {
+pub(crate) fn shown(secret: &str, now: OffsetDateTime) -> String {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: Vec<usize> = secret
         .chars()
@@ -43,7 +43,7 @@ fn post<'a>(service: &'a Fixture, token: &str, path: &str, body: &Value) -> Requ
     service.client.post(path).bearer(token).json(body)
 }
 
-async fn enrolled(service: &Fixture, token: &str, name: &str) -> Value {
+pub(crate) async fn enrolled(service: &Fixture, token: &str, name: &str) -> Value {
     let body = json!({"factor_type": "totp", "friendly_name": name});
     post(service, token, "/factors", &body)
         .send()
@@ -52,7 +52,7 @@ async fn enrolled(service: &Fixture, token: &str, name: &str) -> Value {
         .json()
 }
 
-async fn challenged(service: &Fixture, token: &str, factor: &Value) -> String {
+pub(crate) async fn challenged(service: &Fixture, token: &str, factor: &Value) -> String {
     let path = format!("/factors/{}/challenge", text(factor, "id"));
     let challenge = post(service, token, &path, &json!({})).send().await;
     text(&challenge.expect(StatusCode::OK).json(), "id").to_owned()

@@ -14,6 +14,7 @@ mod linking;
 mod logout;
 mod mailed;
 mod oauth;
+mod one_time;
 mod passwordless;
 mod phone;
 mod pkce;

@@ -116,9 +116,14 @@ async fn a_new_user_with_an_address_nobody_vouches_for_confirms_it_first() {
         query(&landed, "error_description").as_deref(),
         Some(message)
     );
-    let hash = "select token_hash from auth.one_time_tokens";
-    let hash = service.value(hash).await.expect("a token");
-    let body = json!({"type": "signup", "token_hash": hash});
+    let link = json!({"type": "signup", "email": EMAIL});
+    let link = service
+        .client
+        .post("/admin/generate_link")
+        .bearer(&service_role())
+        .json(&link);
+    let link = link.send().await.expect(StatusCode::OK).json();
+    let body = json!({"type": "signup", "token_hash": link["hashed_token"]});
     let tokens = service
         .post("/verify", body)
         .await

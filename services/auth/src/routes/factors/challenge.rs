@@ -16,7 +16,6 @@ use crate::{
     error::Result,
     factor::{Factor, Kind},
     limits::Limit,
-    one_time,
     request::{FactorId, OptionalBody, Origin},
     store::{self, factors::NewChallenge},
     texts::{self, Text},
@@ -85,7 +84,7 @@ pub async fn challenge(
         Kind::Phone => {
             texts::check_channel(&input.channel)?;
             let made = code_for(&state, &factor)?;
-            new.code_hash = Some(one_time::hash(&made.phone, &made.code));
+            new.code_hash = Some(state.tokens().stored(&made.phone, &made.code));
             text = Some(made);
         }
         Kind::WebAuthn => {

@@ -19,7 +19,6 @@ use crate::{
     grant::{self, Granted, Tokens},
     hooks::points,
     limits::Limit,
-    one_time,
     request::{Body, FactorId, Origin},
     store::{self, factors::Challenge},
     totp,
@@ -150,7 +149,7 @@ async fn attempt(
     let challenge = open_challenge(state, connection, id, &input.challenge_id, origin).await?;
     let proof = match kind {
         Kind::Totp => by_totp(state, connection, &factor, &input.code).await?,
-        Kind::Phone => by_phone(&factor, &challenge, &input.code),
+        Kind::Phone => by_phone(state, &factor, &challenge, &input.code),
         Kind::WebAuthn => {
             let answer = input.webauthn.as_ref().ok_or_else(no_config)?;
             by_credential(state, &factor, &challenge, answer)
@@ -180,8 +179,9 @@ async fn by_totp(
     })
 }
 
-fn by_phone(factor: &Factor, challenge: &Challenge, code: &str) -> Result<Proof> {
-    let made = one_time::hash(factor.phone.as_deref().unwrap_or_default(), code);
+fn by_phone(state: &AppState, factor: &Factor, challenge: &Challenge, code: &str) -> Result<Proof> {
+    let phone = factor.phone.as_deref().unwrap_or_default();
+    let made = state.tokens().stored(phone, code);
     let sent = challenge.otp_code.as_deref().unwrap_or_default();
     if bool::from(made.as_bytes().ct_eq(sent.as_bytes())) {
         Ok(Proof::Code(made))
