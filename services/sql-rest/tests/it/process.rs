@@ -8,11 +8,7 @@ use std::{
 
 use http::StatusCode;
 use serde_json::Value;
-use testkit::{
-    Client,
-    postgres::{Database, database_from},
-    wait::eventually,
-};
+use testkit::{Client, postgres::Database, wait::eventually};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
@@ -20,7 +16,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::stack::{DEADLINE, SECRET, roles};
+use crate::stack::{DEADLINE, SECRET, database_with, user};
 
 /// The size of bodies that are large.
 const LARGE_BYTES: usize = 32 << 20;
@@ -35,13 +31,7 @@ struct Process {
 impl Process {
     /// Starts the service over a copy of the schema `api`.
     async fn start(pairs: &[(&str, &str)]) -> Self {
-        let database = database_from("api", async |database| {
-            roles().await;
-            let sql = include_str!("api.sql");
-            database.connect().await.batch_execute(sql).await?;
-            Ok(())
-        })
-        .await;
+        let database = database_with("api", include_str!("api.sql")).await;
         let url = database.url_for("authenticator", "authenticator").await;
         let mut child = command()
             .env("PGRST_DB_URI", url)
@@ -200,7 +190,7 @@ async fn signals_reload_the_schema_and_the_settings() {
     .await;
 
     std::fs::write(secret.path(), SECRET).unwrap();
-    let token = crate::stack::user("u1");
+    let token = user("u1");
     process.signal("USR2").await;
     eventually("the new secret is known", DEADLINE, async || {
         let answer = process.client.get("/todos").bearer(&token).send().await;

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::stack::{DEADLINE, roles, state, user};
+use crate::stack::{DEADLINE, database_with, state, user};
 
 /// Types of the messages that are counted.
 const PARSE: u8 = b'P';
@@ -28,7 +28,7 @@ const SYNC: u8 = b'S';
 struct Sent(Arc<Mutex<Vec<u8>>>);
 
 /// What a request led to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Cost {
     /// Statements that had to be prepared.
     prepared: usize,
@@ -40,13 +40,16 @@ struct Cost {
 
 impl Sent {
     fn take(&self) -> Cost {
-        let types = std::mem::take(&mut *self.0.lock().unwrap());
-        let count = |wanted: u8| types.iter().filter(|found| **found == wanted).count();
-        Cost {
-            prepared: count(PARSE),
-            ran: count(EXECUTE),
-            round_trips: count(SYNC),
+        let mut cost = Cost::default();
+        for message in self.0.lock().unwrap().drain(..) {
+            match message {
+                PARSE => cost.prepared += 1,
+                EXECUTE => cost.ran += 1,
+                SYNC => cost.round_trips += 1,
+                _ => {}
+            }
         }
+        cost
     }
 }
 
@@ -110,13 +113,7 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, sent: Sent) {
 
 /// The service over a copy of the schema `api`, with a pool of one connection, and what it sends.
 async fn counted(pairs: &[(&str, &str)]) -> (Client, Counter, Database) {
-    let database = testkit::postgres::database_from("api", async |database| {
-        roles().await;
-        let sql = include_str!("api.sql");
-        database.connect().await.batch_execute(sql).await?;
-        Ok(())
-    })
-    .await;
+    let database = database_with("api", include_str!("api.sql")).await;
     let url = database.url_for("authenticator", "authenticator").await;
     let port = testkit::postgres::server().await.port();
     let counter = Counter::before(port).await;
