@@ -26,7 +26,7 @@ pub use self::{
     jwt::Jwt,
     limits::{Limits, Rate},
     mail::Mailer,
-    mfa::{Allowed, Mfa},
+    mfa::{Allowed, Mfa, RecoveryCodes},
     password::Password,
     sessions::Sessions,
     sms::Sms,
