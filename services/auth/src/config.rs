@@ -8,6 +8,7 @@ mod mail;
 mod mfa;
 mod password;
 pub mod providers;
+mod saml;
 mod sessions;
 mod sms;
 mod webauthn;
@@ -28,6 +29,7 @@ pub use self::{
     mail::Mailer,
     mfa::{Allowed, Mfa},
     password::Password,
+    saml::Saml,
     sessions::Sessions,
     sms::Sms,
 };
@@ -64,6 +66,8 @@ pub struct Config {
     pub mfa: Mfa,
     /// Who asks browsers for credentials.
     pub webauthn: RelyingParty,
+    /// Single sign-on by SAML, if there is any.
+    pub saml: Option<Saml>,
     /// Who tells people from programs, if that is asked.
     pub captcha: Option<Captcha>,
     /// How often something may be tried.
@@ -115,7 +119,9 @@ impl FromEnv for Config {
         let site_url = env.url("GOTRUE_SITE_URL", None);
         let max_request_duration = std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10);
         let database = PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL");
+        let external_url = env.url("API_EXTERNAL_URL", None);
         Self {
+            saml: Saml::from_env(env, &external_url),
             webauthn: webauthn::relying_party(env, &site_url),
             captcha: Captcha::from_env(env),
             database: PoolConfig {
@@ -125,7 +131,7 @@ impl FromEnv for Config {
                 ..database
             },
             site_url,
-            external_url: env.url("API_EXTERNAL_URL", None),
+            external_url,
             uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
             max_request_duration,

@@ -43,6 +43,10 @@ pub enum Limit {
     Token,
     /// Second factors challenged and tried.
     Mfa,
+    /// Single sign-ons begun.
+    Sso,
+    /// Assertions of identity providers brought.
+    Assertion,
 }
 
 /// Whose bucket it is.
@@ -162,6 +166,8 @@ impl Limits {
             Limit::Verify => self.config.verify,
             Limit::Token => self.config.token,
             Limit::Mfa => self.config.mfa,
+            Limit::Sso => self.config.sso,
+            Limit::Assertion => self.config.assertion,
         }
     }
 
@@ -261,6 +267,8 @@ mod tests {
             token: rate(150.0, Duration::minutes(5)),
             anonymous: rate(30.0, Duration::HOUR),
             mfa: rate(15.0, Duration::MINUTE),
+            sso: rate(30.0, Duration::minutes(5)),
+            assertion: rate(15.0, Duration::minutes(5)),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),
             sms: rate(1.0, Duration::HOUR),

@@ -12,7 +12,9 @@ pub mod identities;
 pub mod oauth_flows;
 pub mod one_time_tokens;
 pub mod refresh_tokens;
+pub mod saml_flows;
 pub mod sessions;
+pub mod sso_providers;
 pub mod users;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, migrate::Migrator};
