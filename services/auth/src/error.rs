@@ -147,6 +147,8 @@ pub mod code {
     pub const BAD_JWT: &str = "bad_jwt";
     /// Too many requests touched the same thing at once.
     pub const CONFLICT: &str = "conflict";
+    /// No mail may go there.
+    pub const EMAIL_ADDRESS_NOT_AUTHORIZED: &str = "email_address_not_authorized";
     /// Another user has this address.
     pub const EMAIL_EXISTS: &str = "email_exists";
     /// The address is not confirmed yet.

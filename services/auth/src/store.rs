@@ -4,6 +4,7 @@
 //! transaction. Locks are taken in one order: user, identity, session, refresh tokens.
 
 pub mod audit;
+pub mod cleanup;
 pub mod custom_providers;
 pub mod factors;
 pub mod flow_states;

@@ -24,6 +24,7 @@ mod provider_accounts;
 mod receiver;
 mod refresh;
 mod rules;
+mod settings;
 mod signup;
 mod support;
 mod token;
