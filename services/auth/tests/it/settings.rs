@@ -3,7 +3,6 @@
 use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use testkit::jwt;
 use time::Duration;
 
 use crate::{
