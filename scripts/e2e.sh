@@ -39,6 +39,7 @@ for hook in SEND_SMS/keep_text CUSTOM_ACCESS_TOKEN/add_plan BEFORE_USER_CREATED/
     export "GOTRUE_HOOK_${hook%/*}_ENABLED=true"
     export "GOTRUE_HOOK_${hook%/*}_URI=pg-functions://postgres/public/${hook#*/}"
 done
+export GOTRUE_PASSKEY_ENABLED=true
 start_stack "$ferrobase" e2e-auth
 psql -qX -v ON_ERROR_STOP=1 -f tests/e2e/auth/hooks.sql
 cd tests/e2e

@@ -30,6 +30,7 @@ pub use self::{
     password::Password,
     sessions::Sessions,
     sms::Sms,
+    webauthn::Passkeys,
 };
 use crate::{duration::GoDuration, webauthn::RelyingParty};
 
@@ -66,6 +67,8 @@ pub struct Config {
     pub mfa: Mfa,
     /// Who asks browsers for credentials.
     pub webauthn: RelyingParty,
+    /// Sign-ins by those credentials alone.
+    pub passkeys: Passkeys,
     /// Who tells people from programs, if that is asked.
     pub captcha: Option<Captcha>,
     /// How often something may be tried.
@@ -121,6 +124,7 @@ impl FromEnv for Config {
         let database = PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL");
         Self {
             webauthn: webauthn::relying_party(env, &site_url),
+            passkeys: Passkeys::from_env(env),
             captcha: Captcha::from_env(env),
             database: PoolConfig {
                 max_connections: env.parse("GOTRUE_DB_MAX_POOL_SIZE", 10),

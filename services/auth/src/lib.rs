@@ -30,6 +30,7 @@ pub mod messages;
 pub mod oauth;
 pub mod one_time;
 pub mod paging;
+pub mod passkey;
 pub mod password;
 pub mod pkce;
 pub mod redirect;

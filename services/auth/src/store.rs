@@ -12,9 +12,11 @@ pub mod hooks;
 pub mod identities;
 pub mod oauth_flows;
 pub mod one_time_tokens;
+pub mod passkeys;
 pub mod refresh_tokens;
 pub mod sessions;
 pub mod users;
+pub mod webauthn_challenges;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, migrate::Migrator};
 

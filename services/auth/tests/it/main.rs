@@ -15,6 +15,7 @@ mod logout;
 mod mailed;
 mod oauth;
 mod one_time;
+mod passkeys;
 mod passwordless;
 mod phone;
 mod pkce;
