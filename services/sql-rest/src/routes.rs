@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State},
     response::Response,
     routing::any,
@@ -18,7 +18,7 @@ use http::{
 };
 
 use crate::{
-    AppState,
+    AppState, body,
     catalog::Catalog,
     config::{OpenApiMode, TransactionEnd},
     cors,
@@ -156,7 +156,7 @@ fn identify(snapshot: &Snapshot, parts: &Parts) -> Result<Arc<Identity>, Error> 
 
 async fn read_body(request: &ApiRequest, body: Body, limit: usize) -> Result<Bytes, Refusal> {
     if request.action.takes_body() {
-        to_bytes(body, limit).await.map_err(|_| Refusal::TooLarge)
+        body::whole(body, limit).await.ok_or(Refusal::TooLarge)
     } else {
         Ok(Bytes::new())
     }
@@ -193,6 +193,7 @@ impl Exchange<'_> {
             estimate: estimate.as_ref(),
             pre_request: pre_request.as_deref(),
             end: self.end(&plan),
+            is_logged: self.state.logs_statements,
         };
         timing.enter("transaction");
         let check = |rows| plan.check(rows);
@@ -217,6 +218,7 @@ impl Exchange<'_> {
             estimate: None,
             pre_request: pre_request.as_deref(),
             end: End::Commit,
+            is_logged: self.state.logs_statements,
         };
         timing.enter("transaction");
         let answered = transaction::run(&self.state.pool, &session, &work, |_| Ok(())).await;

@@ -70,17 +70,15 @@ struct Inner {
     pool: Pool,
     given: Given,
     settings_in_database: bool,
-    pre_config: Option<String>,
     channel: Option<String>,
-    cached_tokens: usize,
     clock: Clock,
 }
 
 impl SchemaCache {
     /// Starts with the configured settings and no catalogue, and loads in the background.
     pub fn start(config: Config, pool: Pool, clock: Clock, lifecycle: &Lifecycle) -> Self {
-        let authenticator =
-            Authenticator::new(&config.settings, config.cached_tokens, clock.clone());
+        let authenticator = Authenticator::new(&config.settings, clock.clone());
+        pool.keep_statements(config.settings.keeps_statements);
         let cache = Self(Arc::new(Inner {
             snapshot: ArcSwap::from_pointee(Snapshot {
                 settings: Arc::new(config.settings),
@@ -95,9 +93,7 @@ impl SchemaCache {
             pool,
             given: config.given,
             settings_in_database: config.settings_in_database,
-            pre_config: config.pre_config,
             channel: config.channel,
-            cached_tokens: config.cached_tokens,
             clock,
         }));
         lifecycle.spawn_until_stop("schema cache", cache.clone().keep_loaded());
@@ -185,7 +181,7 @@ impl SchemaCache {
         let mut connection = self.pool().connect_apart().await?;
         let before = self.snapshot();
         let settings = if self.0.settings_in_database {
-            let pre_config = self.0.pre_config.as_deref();
+            let pre_config = before.settings.pre_config.as_ref();
             match settings::of_database(&mut connection, pre_config).await {
                 Ok(overrides) => self.settings(overrides, &before),
                 Err(Failure::Database(error)) => {
@@ -205,9 +201,9 @@ impl SchemaCache {
         let authenticator = if Arc::ptr_eq(&settings, &before.settings) {
             Arc::clone(&before.authenticator)
         } else {
-            let clock = self.0.clock.clone();
-            Arc::new(Authenticator::new(&settings, self.0.cached_tokens, clock))
+            Arc::new(Authenticator::new(&settings, self.0.clock.clone()))
         };
+        self.pool().keep_statements(settings.keeps_statements);
         let replaced = self.0.snapshot.swap(Arc::new(Snapshot {
             settings,
             authenticator,

@@ -4,7 +4,7 @@ use std::{
     ops::{Deref, DerefMut},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -87,6 +87,7 @@ struct Inner {
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
     generation: AtomicU64,
+    keeps_statements: AtomicBool,
     waiting: AtomicUsize,
     timeouts: AtomicU64,
     lifecycle: Lifecycle,
@@ -154,6 +155,7 @@ impl Pool {
             permits: Arc::new(Semaphore::new(config.max_connections)),
             idle: Mutex::default(),
             generation: AtomicU64::new(0),
+            keeps_statements: AtomicBool::new(true),
             waiting: AtomicUsize::new(0),
             timeouts: AtomicU64::new(0),
             lifecycle: lifecycle.clone(),
@@ -196,12 +198,19 @@ impl Pool {
 
     /// A new connection outside the pool, for listening.
     pub async fn connect_apart(&self) -> Result<Connection, Failure> {
-        connect(&self.0.target, self.0.config.cached_statements).await
+        connect(&self.0.target, self.cached_statements()).await
     }
 
     /// Has every connection prepare its statements anew, because tables changed.
     pub fn forget_statements(&self) {
         self.0.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Has every connection keep its statements prepared from now on, or none.
+    pub fn keep_statements(&self, keep: bool) {
+        if self.0.keeps_statements.swap(keep, Ordering::AcqRel) != keep {
+            self.forget_statements();
+        }
     }
 
     /// Asks the database for a sign of life; the text tells what is wrong and holds no secret.
@@ -222,7 +231,7 @@ impl Pool {
             born: Instant::now(),
             generation: self.0.generation.load(Ordering::Acquire),
         };
-        let connection = connect(&self.0.target, self.0.config.cached_statements).await?;
+        let connection = connect(&self.0.target, self.cached_statements()).await?;
         Ok(self.lend(connection, age, permit))
     }
 
@@ -245,7 +254,7 @@ impl Pool {
     ) -> Lease {
         let generation = self.0.generation.load(Ordering::Acquire);
         if age.generation != generation {
-            connection.forget_statements();
+            connection.keep_statements(self.cached_statements());
             age.generation = generation;
         }
         Lease {
@@ -253,6 +262,14 @@ impl Pool {
             age,
             pool: self.clone(),
             _permit: permit,
+        }
+    }
+
+    fn cached_statements(&self) -> usize {
+        if self.0.keeps_statements.load(Ordering::Acquire) {
+            self.0.config.cached_statements
+        } else {
+            0
         }
     }
 
