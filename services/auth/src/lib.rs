@@ -10,6 +10,7 @@ pub mod address;
 pub mod audit;
 pub mod authentication;
 pub mod captcha;
+pub mod cleanup;
 pub mod config;
 pub mod duration;
 pub mod error;
@@ -29,6 +30,7 @@ pub mod messages;
 pub mod oauth;
 pub mod one_time;
 pub mod paging;
+pub mod passkey;
 pub mod password;
 pub mod pkce;
 pub mod redirect;
@@ -185,7 +187,11 @@ impl Service for Auth {
 
     async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
         let database = Database::open(&config.database, Self::NAME, &store::MIGRATOR, lifecycle)?;
+        let cleans = config.database_cleanup;
         let state = AppState::new(config, database.pool().clone(), Clock::system())?;
+        if cleans {
+            lifecycle.spawn_until_stop("cleanup", cleanup::run(state.clone()));
+        }
         let health = Health::new().require("postgres", move || {
             let database = database.clone();
             async move { database.check().await }

@@ -44,6 +44,8 @@ pub enum Limit {
     Token,
     /// Second factors challenged and tried.
     Mfa,
+    /// Passkeys asked for and tried.
+    Passkey,
 }
 
 /// Whose bucket it is.
@@ -167,6 +169,7 @@ impl Limits {
             Limit::Verify => self.config.verify,
             Limit::Token => self.config.token,
             Limit::Mfa => self.config.mfa,
+            Limit::Passkey => self.config.passkey,
         }
     }
 
@@ -275,6 +278,7 @@ mod tests {
             token: rate(150.0, Duration::minutes(5)),
             anonymous: rate(30.0, Duration::HOUR),
             mfa: rate(15.0, Duration::MINUTE),
+            passkey: rate(30.0, Duration::minutes(5)),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),
             sms: rate(1.0, Duration::HOUR),

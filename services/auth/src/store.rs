@@ -4,6 +4,7 @@
 //! transaction. Locks are taken in one order: user, identity, session, refresh tokens.
 
 pub mod audit;
+pub mod cleanup;
 pub mod custom_providers;
 pub mod factors;
 pub mod flow_states;
@@ -11,9 +12,11 @@ pub mod hooks;
 pub mod identities;
 pub mod oauth_flows;
 pub mod one_time_tokens;
+pub mod passkeys;
 pub mod refresh_tokens;
 pub mod sessions;
 pub mod users;
+pub mod webauthn_challenges;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, migrate::Migrator};
 

@@ -247,8 +247,9 @@ async fn apply(
             if was_confirmed {
                 Action::Login
             } else {
-                // Whoever chose the password has not shown that the address is theirs.
+                // Whoever chose the password, or made a passkey, has not shown that the address is theirs.
                 user.encrypted_password = None;
+                store::passkeys::delete_of_user(connection, user.id).await?;
                 store::sessions::delete_of_user(connection, user.id, None).await?;
                 confirm_email(connection, user, now).await?;
                 Action::UserSignedUp

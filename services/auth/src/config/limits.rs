@@ -20,6 +20,8 @@ pub struct Limits {
     pub anonymous: Rate,
     /// Second factors challenged and tried, per client.
     pub mfa: Rate,
+    /// Passkeys asked for and tried, per client.
+    pub passkey: Rate,
     /// Passwords and codes tried, per account.
     pub account: Rate,
     /// Mails, altogether.
@@ -62,6 +64,7 @@ impl FromEnv for Limits {
                 15.0,
                 Duration::MINUTE,
             ),
+            passkey: rate(env, "GOTRUE_RATE_LIMIT_PASSKEY", 30.0, five_minutes),
             account: rate(env, "AUTH_RATE_LIMIT_ACCOUNT", 30.0, five_minutes),
             mail: rate(env, "GOTRUE_RATE_LIMIT_EMAIL_SENT", 30.0, Duration::HOUR),
             sms: rate(env, "GOTRUE_RATE_LIMIT_SMS_SENT", 30.0, Duration::HOUR),

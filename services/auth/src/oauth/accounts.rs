@@ -379,7 +379,8 @@ impl Arrival<'_> {
 }
 
 /// Takes an account from whoever made it without showing that its address is theirs: their password,
-/// number, identities, factors and sessions go, and so does what they said about themselves.
+/// number, identities, factors, passkeys and sessions go, and so does what they said about
+/// themselves.
 async fn evict(
     connection: &mut PgConnection,
     user: &mut User,
@@ -396,6 +397,7 @@ async fn evict(
     user.is_anonymous = false;
     store::identities::delete_others(connection, user.id, keep).await?;
     store::factors::delete_of_user(connection, user.id).await?;
+    store::passkeys::delete_of_user(connection, user.id).await?;
     store::sessions::delete_of_user(connection, user.id, None).await?;
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::{
     store::{self, factors::Challenge},
     totp,
     user::User,
-    webauthn::{Credential, Rejection},
+    webauthn::{Asked, Credential, Purpose, Rejection},
 };
 
 /// The answer to a challenge.
@@ -198,13 +198,16 @@ fn by_credential(
     answer: &BrowserAnswer,
 ) -> Result<Proof> {
     let party = &state.config().webauthn;
-    let challenge = challenge.browser_challenge().unwrap_or_default();
+    let asked = Asked {
+        challenge: challenge.browser_challenge().unwrap_or_default(),
+        purpose: Purpose::SecondFactor,
+    };
     let known = factor.credential().filter(|_| factor.is_verified());
     let response = &answer.credential_response;
     let result = match (&known, answer.ceremony.as_str()) {
-        (None, "create") => party.register(challenge, response),
+        (None, "create") => party.register(asked, response),
         (Some(credential), "request") => {
-            party.authenticate(challenge, (factor.user_id, credential), response)
+            party.authenticate(asked, (factor.user_id, credential), response)
         }
         _ => Err(Rejection::Malformed),
     };
