@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::config::{self, Env};
+use crate::config::Env;
 
 /// Longest wait for a connection, and for each part of the answer.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -29,9 +29,9 @@ pub fn is_asked_for() -> bool {
     clippy::print_stdout,
     reason = "whoever runs the check reads the answer there"
 )]
-pub fn main(service: &str, default_port: u16) -> ExitCode {
+pub fn main(listen_address: fn(&mut Env) -> SocketAddr) -> ExitCode {
     let mut env = Env::from_process();
-    let listening = config::listen_address(&mut env, service, default_port);
+    let listening = listen_address(&mut env);
     let result = match env.check() {
         Ok(()) => ask(from_here(listening), "/health/ready").map_err(|error| error.to_string()),
         Err(invalid) => Err(invalid.to_string()),

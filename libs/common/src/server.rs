@@ -1,5 +1,7 @@
 //! The HTTP server loop: accepts connections, bounds them, and drains them on a stop.
 
+mod listen;
+
 use std::{convert::Infallible, future::Future, net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body};
@@ -11,18 +13,17 @@ use hyper_util::{
         graceful::{GracefulShutdown, Watcher},
     },
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
 use crate::lifecycle::Lifecycle;
 
+pub use self::listen::{Listen, UnixSocket};
+
 /// Pause after a failed `accept` (out of file descriptors, mostly), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Address of the socket a request came from. Present on every request.
+/// Address of the socket a request came from. Present on every request that came by a port.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddr(pub SocketAddr);
 
@@ -51,8 +52,8 @@ impl Default for ConnectionLimits {
 }
 
 /// Serves `router` on `listener` until `lifecycle` stops, then lets open requests finish.
-pub async fn serve(
-    listener: TcpListener,
+pub async fn serve<L: Listen>(
+    listener: L,
     router: Router,
     limits: ConnectionLimits,
     lifecycle: Lifecycle,
@@ -74,15 +75,14 @@ pub async fn serve(
 ///
 /// What waits in the accept queue at that moment is still served: its sender was told that the
 /// connection stands.
-pub async fn accept<F, C>(listener: TcpListener, lifecycle: &Lifecycle, connection: F)
+pub async fn accept<L, F, C>(listener: L, lifecycle: &Lifecycle, connection: F)
 where
-    F: Fn(TcpStream, SocketAddr, Watcher) -> C,
+    L: Listen,
+    F: Fn(L::Stream, L::Peer, Watcher) -> C,
     C: Future<Output = ()> + Send + 'static,
 {
     let connections = GracefulShutdown::new();
-    let begin = |socket: TcpStream, peer| {
-        // Small writes must not wait for the acknowledgement of earlier ones.
-        socket.set_nodelay(true).ok();
+    let begin = |socket, peer| {
         lifecycle.spawn(
             "connection",
             connection(socket, peer, connections.watcher()),
@@ -92,7 +92,7 @@ where
         let accepted = tokio::select! {
             biased;
             () = lifecycle.stopping() => break,
-            accepted = listener.accept() => accepted,
+            accepted = listener.next() => accepted,
         };
         match accepted {
             Ok((socket, peer)) => begin(socket, peer),
@@ -110,10 +110,8 @@ where
 }
 
 /// Takes a connection that is in the queue already; never waits for a new one.
-async fn accept_waiting(
-    listener: &TcpListener,
-) -> Option<std::io::Result<(TcpStream, SocketAddr)>> {
-    tokio::time::timeout(Duration::ZERO, listener.accept())
+async fn accept_waiting<L: Listen>(listener: &L) -> Option<std::io::Result<(L::Stream, L::Peer)>> {
+    tokio::time::timeout(Duration::ZERO, listener.next())
         .await
         .ok()
 }
@@ -159,9 +157,11 @@ pub async fn serve_connection<I, S, B>(
 async fn answer(
     router: Router,
     request: Request<Incoming>,
-    peer: SocketAddr,
+    peer: impl Into<Option<SocketAddr>>,
 ) -> Result<Response<Body>, Infallible> {
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(PeerAddr(peer));
+    if let Some(address) = peer.into() {
+        request.extensions_mut().insert(PeerAddr(address));
+    }
     router.oneshot(request).await
 }

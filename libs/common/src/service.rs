@@ -169,7 +169,7 @@ pub fn main<S: Launch>() -> ExitCode {
         }
     }
     if probe::is_asked_for() {
-        return probe::main(S::NAME, S::PORT);
+        return probe::main(S::listen_address);
     }
     let whole = match config::load::<Whole<S>>(&mut Env::from_process()) {
         Ok(whole) => whole,

@@ -249,6 +249,8 @@ pub async fn empty(
         store::identities::obfuscate(connection, identity.id, &subject, now).await?;
     }
     store::factors::delete_of_user(connection, id).await?;
+    store::passkeys::delete_of_user(connection, id).await?;
+    store::flow_states::delete_of_user(connection, id).await?;
     store::sessions::delete_of_user(connection, id, None).await?;
     Ok(())
 }

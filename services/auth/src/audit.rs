@@ -54,6 +54,12 @@ pub enum Action {
     ChallengeCreated,
     /// A challenge was answered.
     VerificationAttempted,
+    /// A passkey was made.
+    PasskeyCreated,
+    /// A passkey was given another name.
+    PasskeyUpdated,
+    /// A passkey was given up or taken away.
+    PasskeyDeleted,
     /// A refresh token was used up.
     TokenRevoked,
     /// A session was refreshed.
@@ -93,6 +99,9 @@ impl Action {
             Self::FactorUnenrolled => ("factor_unenrolled", "factor"),
             Self::ChallengeCreated => ("challenge_created", "factor"),
             Self::VerificationAttempted => ("verification_attempted", "factor"),
+            Self::PasskeyCreated => ("passkey_created", "user"),
+            Self::PasskeyUpdated => ("passkey_updated", "user"),
+            Self::PasskeyDeleted => ("passkey_deleted", "user"),
             Self::TokenRevoked => ("token_revoked", "token"),
             Self::TokenRefreshed => ("token_refreshed", "token"),
         }
@@ -116,7 +125,7 @@ fn payload(action: Action, actor: &Actor<'_>, traits: Value) -> Members {
     let (name, log_type) = action.names();
     let mut payload = Map::new();
     let (id, username, via_sso) = match actor {
-        Actor::User(user) => (user.id, username(user), user.is_sso_user),
+        Actor::User(user) => (user.id, user.contact(), user.is_sso_user),
         Actor::Admin(role) => (Uuid::nil(), *role, false),
     };
     payload.insert("actor_id".to_owned(), json!(id));
@@ -133,12 +142,4 @@ fn payload(action: Action, actor: &Actor<'_>, traits: Value) -> Members {
         payload.insert("traits".to_owned(), traits);
     }
     payload
-}
-
-fn username(user: &User) -> &str {
-    if user.email().is_empty() {
-        user.phone()
-    } else {
-        user.email()
-    }
 }

@@ -64,6 +64,7 @@ impl FromRequestParts<AppState> for SignedIn {
         let mut connection = state.store().connection().await?;
         let user = store::users::by_id(&mut connection, user_id)
             .await?
+            .filter(|user| user.deleted_at.is_none())
             .ok_or_else(|| {
                 let message = "User from sub claim in JWT does not exist";
                 Error::forbidden(code::USER_NOT_FOUND, message)

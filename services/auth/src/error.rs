@@ -157,6 +157,18 @@ pub mod code {
     pub const MFA_WEBAUTHN_VERIFY_NOT_ENABLED: &str = "mfa_webauthn_verify_not_enabled";
     /// The user has a factor with this number.
     pub const MFA_VERIFIED_FACTOR_EXISTS: &str = "mfa_verified_factor_exists";
+    /// There are no passkeys here.
+    pub const PASSKEY_DISABLED: &str = "passkey_disabled";
+    /// The user has enough passkeys.
+    pub const TOO_MANY_PASSKEYS: &str = "too_many_passkeys";
+    /// The challenge was answered too late.
+    pub const WEBAUTHN_CHALLENGE_EXPIRED: &str = "webauthn_challenge_expired";
+    /// No such challenge, or it was answered.
+    pub const WEBAUTHN_CHALLENGE_NOT_FOUND: &str = "webauthn_challenge_not_found";
+    /// The authenticator is somebody's passkey.
+    pub const WEBAUTHN_CREDENTIAL_EXISTS: &str = "webauthn_credential_exists";
+    /// The answer of the authenticator is not the proof it should be.
+    pub const WEBAUTHN_VERIFICATION_FAILED: &str = "webauthn_verification_failed";
     /// No person seems to be there.
     pub const CAPTCHA_FAILED: &str = "captcha_failed";
     /// Text messages go out only so often.
@@ -169,6 +181,8 @@ pub mod code {
     pub const BAD_JWT: &str = "bad_jwt";
     /// Too many requests touched the same thing at once.
     pub const CONFLICT: &str = "conflict";
+    /// No mail may go there.
+    pub const EMAIL_ADDRESS_NOT_AUTHORIZED: &str = "email_address_not_authorized";
     /// Another user has this address.
     pub const EMAIL_EXISTS: &str = "email_exists";
     /// The address is not confirmed yet.

@@ -91,6 +91,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_that_hangs_up_does_not_free_its_worker() {
+        let hasher = hasher(Duration::from_millis(10));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let work = hasher.run(move || released.recv().ok());
+        let begun = tokio::time::timeout(Duration::from_millis(50), work).await;
+        assert!(begun.is_err(), "the client has hung up");
+        let refused = hasher.hash(SecretString::from("a")).await;
+        release.send(()).unwrap();
+        assert!(matches!(refused, Err(Error::Busy)));
+    }
+
+    #[tokio::test]
     async fn who_would_wait_too_long_is_sent_away() {
         let hasher = hasher(Duration::from_millis(10));
         let (release, released) = std::sync::mpsc::channel::<()>();

@@ -10,6 +10,7 @@ pub mod address;
 pub mod audit;
 pub mod authentication;
 pub mod captcha;
+pub mod cleanup;
 pub mod config;
 pub mod duration;
 pub mod error;
@@ -29,6 +30,7 @@ pub mod messages;
 pub mod oauth;
 pub mod one_time;
 pub mod paging;
+pub mod passkey;
 pub mod password;
 pub mod pkce;
 pub mod redirect;
@@ -80,6 +82,7 @@ struct Inner {
     keys: Keys,
     hasher: Hasher,
     mailer: Mailer,
+    tokens: one_time::Tokens,
     limits: Limits,
     hooks: Hooks,
     captcha: Captcha,
@@ -97,6 +100,7 @@ impl AppState {
             keys: Keys::new(&config.jwt),
             hasher: Hasher::new(&config.password)?,
             mailer: Mailer::new(&config)?,
+            tokens: one_time::Tokens::new(&config.jwt.secret),
             limits: Limits::new(config.limits.clone()),
             hooks: Hooks::new(config.hooks.clone())?,
             captcha: Captcha::new(config.captcha.clone())?,
@@ -131,6 +135,11 @@ impl AppState {
     /// The way mails leave.
     pub fn mailer(&self) -> &Mailer {
         &self.0.mailer
+    }
+
+    /// What makes the tokens of links.
+    pub fn tokens(&self) -> &one_time::Tokens {
+        &self.0.tokens
     }
 
     /// How often something may be tried.
@@ -190,7 +199,11 @@ impl Service for Auth {
 
     async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
         let database = Database::open(&config.database, Self::NAME, &store::MIGRATOR, lifecycle)?;
+        let cleans = config.database_cleanup;
         let state = AppState::new(config, database.pool().clone(), Clock::system())?;
+        if cleans {
+            lifecycle.spawn_until_stop("cleanup", cleanup::run(state.clone()));
+        }
         let health = Health::new().require("postgres", move || {
             let database = database.clone();
             async move { database.check().await }

@@ -16,7 +16,8 @@ use crate::{
     error::{Error, Result, code},
 };
 
-/// Most buckets kept; full ones are forgotten first, since a new one would be the same.
+/// Most buckets kept. Those that are full are forgotten first, then those that little was taken from:
+/// whoever makes many buckets does not get rid of the one that holds them back.
 const MAX_BUCKETS: usize = 100_000;
 
 /// Most tokens of a bucket that refills faster than GoTrue's bursts.
@@ -47,6 +48,8 @@ pub enum Limit {
     Sso,
     /// Assertions of identity providers brought.
     Assertion,
+    /// Passkeys asked for and tried.
+    Passkey,
 }
 
 /// Whose bucket it is.
@@ -62,8 +65,11 @@ enum Key {
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    tokens: f64,
+    /// Tokens that are missing.
+    taken: f64,
     filled_at: OffsetDateTime,
+    /// From when on a new one would be the same.
+    full_at: OffsetDateTime,
 }
 
 /// All buckets of this process.
@@ -112,12 +118,13 @@ impl Limits {
         }
         let mut buckets = self.lock(now);
         let asked = Bucket {
-            tokens: 0.0,
+            taken: 1.0,
             filled_at: now,
+            full_at: now + interval,
         };
         let key = Key::Interval(limit, address.to_lowercase());
         match buckets.get_mut(&key) {
-            Some(last) if now < last.filled_at + interval => Err(last.filled_at + interval - now),
+            Some(last) if now < last.full_at => Err(last.full_at - now),
             Some(last) => {
                 *last = asked;
                 Ok(())
@@ -168,6 +175,7 @@ impl Limits {
             Limit::Mfa => self.config.mfa,
             Limit::Sso => self.config.sso,
             Limit::Assertion => self.config.assertion,
+            Limit::Passkey => self.config.passkey,
         }
     }
 
@@ -199,15 +207,20 @@ impl Limits {
         let per_second = scaled / rate.period.as_seconds_f64();
         let mut buckets = self.lock(now);
         let bucket = buckets.entry(key).or_insert(Bucket {
-            tokens: burst,
+            taken: 0.0,
             filled_at: now,
+            full_at: now,
         });
         let elapsed = (now - bucket.filled_at)
             .max(Duration::ZERO)
             .as_seconds_f64();
-        bucket.tokens = (bucket.tokens + elapsed * per_second).min(burst);
+        let mut tokens = (burst - bucket.taken + elapsed * per_second).min(burst);
+        let answer = use_them(&mut tokens);
+        bucket.taken = burst - tokens;
         bucket.filled_at = now;
-        use_them(&mut bucket.tokens)
+        let missing = Duration::checked_seconds_f64(bucket.taken / per_second);
+        bucket.full_at = now + missing.map_or(rate.period, |missing| missing.min(rate.period));
+        answer
     }
 
     /// The buckets, with room for one more.
@@ -220,12 +233,16 @@ impl Limits {
     }
 }
 
-/// Every limit's period is at most an hour: older buckets are full again.
+/// Makes room for many, so that it happens rarely.
 fn forget(buckets: &mut HashMap<Key, Bucket>, now: OffsetDateTime) {
-    buckets.retain(|_, bucket| now - bucket.filled_at < Duration::HOUR);
-    if buckets.len() >= MAX_BUCKETS {
-        buckets.clear();
+    buckets.retain(|_, bucket| bucket.full_at > now);
+    if buckets.len() < MAX_BUCKETS {
+        return;
     }
+    let mut taken: Vec<_> = buckets.values().map(|bucket| bucket.taken).collect();
+    let half = taken.len() / 2;
+    let (_, &mut median, _) = taken.select_nth_unstable_by(half, f64::total_cmp);
+    buckets.retain(|_, bucket| bucket.taken > median);
 }
 
 /// An IPv6 client commands at least a /64.
@@ -269,6 +286,7 @@ mod tests {
             mfa: rate(15.0, Duration::MINUTE),
             sso: rate(30.0, Duration::minutes(5)),
             assertion: rate(15.0, Duration::minutes(5)),
+            passkey: rate(30.0, Duration::minutes(5)),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),
             sms: rate(1.0, Duration::HOUR),
@@ -333,6 +351,22 @@ mod tests {
         assert!(limits.expect_mails(NOW).is_ok() && limits.expect_mails(NOW).is_ok());
         assert!(limits.check_mails(NOW).is_ok());
         assert!(limits.expect_mails(NOW).is_err() && limits.check_mails(NOW).is_err());
+    }
+
+    #[test]
+    fn whoever_makes_many_buckets_does_not_empty_their_own() {
+        let limits = limits();
+        let attack = |n: u8| {
+            let now = NOW + Duration::seconds(i64::from(n));
+            limits.check_account(Limit::Token, "ada@example.com", now)
+        };
+        assert!(attack(0).is_ok() && attack(0).is_ok() && attack(0).is_err());
+        for n in 0..2 * u32::try_from(MAX_BUCKETS).unwrap() {
+            let ip = IpAddr::from(n.to_be_bytes());
+            limits.check(Limit::Otp, Some(ip), NOW).unwrap();
+        }
+        assert!(limits.buckets.lock().unwrap().len() <= MAX_BUCKETS);
+        assert!(attack(1).is_err());
     }
 
     #[test]

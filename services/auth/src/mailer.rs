@@ -88,7 +88,7 @@ impl Mailer {
                     "Email": mail.email,
                     "NewEmail": mail.new_email,
                     "Token": mail.code,
-                    "TokenHash": mail.hash,
+                    "TokenHash": mail.token,
                     "SendingTo": mail.to,
                     "Data": mail.data,
                     "RedirectTo": mail.redirect_to,
@@ -96,7 +96,7 @@ impl Mailer {
             ),
             (
                 "idempotency_key".to_owned(),
-                json!(format!("auth-{template}-{}", mail.hash)),
+                json!(format!("auth-{template}-{}", mail.stored)),
             ),
         ]);
         if let Some(locale) = locale(&mail.data) {

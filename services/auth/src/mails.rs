@@ -52,7 +52,9 @@ pub struct Mail {
     /// The code to type.
     pub code: String,
     /// What stands for the code in links.
-    pub hash: String,
+    pub token: String,
+    /// What is stored of it.
+    pub stored: String,
     /// The link to follow.
     pub link: String,
     /// Where the link leads in the end.
@@ -115,7 +117,7 @@ pub async fn confirmation(
     back: &Return,
 ) -> Result<Mail> {
     let mail = issue(state, connection, user, purpose, back).await?;
-    user.confirmation_token = Some(mail.hash.clone());
+    user.confirmation_token = Some(mail.stored.clone());
     user.confirmation_sent_at = Some(state.now());
     if purpose == Purpose::Invite {
         user.invited_at = Some(state.now());
@@ -132,7 +134,7 @@ pub async fn recovery(
     back: &Return,
 ) -> Result<Mail> {
     let mail = issue(state, connection, user, purpose, back).await?;
-    user.recovery_token = Some(mail.hash.clone());
+    user.recovery_token = Some(mail.stored.clone());
     user.recovery_sent_at = Some(state.now());
     Ok(mail)
 }
@@ -145,7 +147,7 @@ pub async fn reauthentication(
 ) -> Result<Mail> {
     let purpose = Purpose::Reauthentication;
     let mail = issue(state, connection, user, purpose, &Return::default()).await?;
-    user.reauthentication_token = Some(mail.hash.clone());
+    user.reauthentication_token = Some(mail.stored.clone());
     user.reauthentication_sent_at = Some(state.now());
     Ok(mail)
 }
@@ -164,11 +166,11 @@ pub async fn email_change(
     user.email_change_sent_at = Some(state.now());
     user.email_change_token_current = None;
     let new = issue(state, connection, user, Purpose::EmailChangeNew, back).await?;
-    user.email_change_token_new = Some(new.hash.clone());
+    user.email_change_token_new = Some(new.stored.clone());
     let mut mails = vec![new];
     if state.config().mailer.secure_email_change && !user.email().is_empty() {
         let current = issue(state, connection, user, Purpose::EmailChangeCurrent, back).await?;
-        user.email_change_token_current = Some(current.hash.clone());
+        user.email_change_token_current = Some(current.stored.clone());
         mails.push(current);
     } else {
         one_time_tokens::delete(connection, user.id, Kind::EmailChangeCurrent).await?;
@@ -198,28 +200,30 @@ async fn issue(
     };
     let code = one_time::new_code(state.config().mailer.otp_length);
     let prefix = if back.pkce { pkce::PREFIX } else { "" };
-    let hash = format!("{prefix}{}", one_time::hash(to, &code));
-    let token = (hash.as_str(), to);
-    one_time_tokens::replace(connection, user.id, purpose.kind(), token, state.now()).await?;
+    let token = format!("{prefix}{}", state.tokens().token(to, &code));
+    let stored = one_time::stored(&token);
+    let kept = (stored.as_str(), to);
+    one_time_tokens::replace(connection, user.id, purpose.kind(), kept, state.now()).await?;
     Ok(Mail {
         purpose,
         user_id: user.id,
         to: to.to_owned(),
         email: user.email().to_owned(),
-        link: link(state, purpose, &hash, &back.redirect_to)?,
+        link: link(state, purpose, &token, &back.redirect_to)?,
         redirect_to: back.redirect_to.clone(),
         data: user.user_metadata(),
         new_email,
         code,
-        hash,
+        token,
+        stored,
     })
 }
 
 /// The link that verifies a token; made of configured parts alone.
-fn link(state: &AppState, purpose: Purpose, hash: &str, redirect_to: &str) -> Result<String> {
+fn link(state: &AppState, purpose: Purpose, token: &str, redirect_to: &str) -> Result<String> {
     let mut url: Url = state.config().verify_url(purpose.template())?;
     url.query_pairs_mut()
-        .append_pair("token", hash)
+        .append_pair("token", token)
         .append_pair("type", purpose.verification_type())
         .append_pair("redirect_to", redirect_to);
     Ok(url.into())

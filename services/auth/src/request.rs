@@ -11,7 +11,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::error::{Error, Result, code};
+use crate::{
+    error::{Error, Result, code},
+    passkey,
+};
 
 /// Largest body that is read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -38,6 +41,10 @@ pub struct UserId(pub Uuid);
 /// The factor a path names.
 #[derive(Clone, Copy, Debug)]
 pub struct FactorId(pub Uuid);
+
+/// The passkey a path names.
+#[derive(Clone, Copy, Debug)]
+pub struct PasskeyId(pub Uuid);
 
 /// The identity a path names.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +143,17 @@ impl<S: Send + Sync> FromRequestParts<S> for FactorId {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         path_id(parts, state, "factor_id").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PasskeyId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let text = path_text(parts, state, "passkey_id").await;
+        Uuid::try_parse(&text.unwrap_or_default())
+            .map(Self)
+            .map_err(|_| passkey::not_found())
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod admin_audit;
 pub mod admin_factors;
+pub mod admin_passkeys;
 pub mod admin_providers;
 pub mod admin_sso;
 pub mod admin_users;
@@ -12,6 +13,7 @@ pub mod id_token;
 pub mod identities;
 pub mod invitations;
 pub mod logout;
+pub mod passkeys;
 pub mod passwordless;
 pub mod recover;
 pub mod resend;
@@ -24,7 +26,7 @@ pub mod verify;
 
 use axum::{
     Router, middleware,
-    routing::{delete, get, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use utoipa::{
     Modify, OpenApi,
@@ -45,11 +47,6 @@ pub fn router(state: AppState) -> Router {
         .route("/sso", post(sso::begin))
         .route("/sso/saml/acs", post(sso::acs::receive))
         .route("/sso/saml/metadata", get(sso::metadata))
-        .route("/admin/users/{user_id}/factors", get(admin_factors::list))
-        .route(
-            "/admin/users/{user_id}/factors/{factor_id}",
-            put(admin_factors::update).delete(admin_factors::delete),
-        )
         .route("/authorize", get(authorize::authorize))
         .route(
             "/callback",
@@ -86,13 +83,6 @@ pub fn router(state: AppState) -> Router {
         .route("/invite", post(invitations::invite))
         .route("/admin/generate_link", post(invitations::generate_link))
         .route("/admin/audit", get(admin_audit::list))
-        .route("/factors", post(factors::enroll))
-        .route("/factors/{factor_id}", delete(factors::unenroll))
-        .route(
-            "/factors/{factor_id}/challenge",
-            post(factors::challenge::challenge),
-        )
-        .route("/factors/{factor_id}/verify", post(factors::verify::verify))
         .route("/logout", post(logout::log_out))
         .route(
             "/admin/users",
@@ -104,9 +94,59 @@ pub fn router(state: AppState) -> Router {
                 .put(admin_users::update)
                 .delete(admin_users::delete),
         )
+        .merge(factor_routes())
+        .merge(passkey_routes())
         .fallback(wire::not_found)
         .layer(middleware::from_fn_with_state(state.clone(), wire::finish))
         .with_state(state)
+}
+
+/// Second factors.
+fn factor_routes() -> Router<AppState> {
+    Router::new()
+        .route("/factors", post(factors::enroll))
+        .route("/factors/{factor_id}", delete(factors::unenroll))
+        .route(
+            "/factors/{factor_id}/challenge",
+            post(factors::challenge::challenge),
+        )
+        .route("/factors/{factor_id}/verify", post(factors::verify::verify))
+        .route("/admin/users/{user_id}/factors", get(admin_factors::list))
+        .route(
+            "/admin/users/{user_id}/factors/{factor_id}",
+            put(admin_factors::update).delete(admin_factors::delete),
+        )
+}
+
+/// Credentials of the browser that are all a sign-in needs.
+fn passkey_routes() -> Router<AppState> {
+    Router::new()
+        .route("/admin/users/{user_id}/passkeys", get(admin_passkeys::list))
+        .route(
+            "/admin/users/{user_id}/passkeys/{passkey_id}",
+            delete(admin_passkeys::delete),
+        )
+        .route("/passkeys", get(passkeys::list))
+        .route(
+            "/passkeys/{passkey_id}",
+            patch(passkeys::update).delete(passkeys::delete),
+        )
+        .route(
+            "/passkeys/registration/options",
+            post(passkeys::registration::options),
+        )
+        .route(
+            "/passkeys/registration/verify",
+            post(passkeys::registration::verify),
+        )
+        .route(
+            "/passkeys/authentication/options",
+            post(passkeys::authentication::options),
+        )
+        .route(
+            "/passkeys/authentication/verify",
+            post(passkeys::authentication::verify),
+        )
 }
 
 /// The OpenAPI document.
@@ -142,6 +182,15 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         admin_factors::list,
         admin_factors::update,
         admin_factors::delete,
+        admin_passkeys::list,
+        admin_passkeys::delete,
+        passkeys::list,
+        passkeys::update,
+        passkeys::delete,
+        passkeys::registration::options,
+        passkeys::registration::verify,
+        passkeys::authentication::options,
+        passkeys::authentication::verify,
         admin_providers::list,
         admin_providers::create,
         admin_providers::read,

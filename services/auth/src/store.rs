@@ -1,9 +1,10 @@
 //! The tables of schema `auth`; the only place with SQL.
 //!
 //! Functions take a connection, so that a request joins as many of them as it needs in one
-//! transaction. Locks are taken in one order: user, session, refresh tokens.
+//! transaction. Locks are taken in one order: user, identity, session, refresh tokens.
 
 pub mod audit;
+pub mod cleanup;
 pub mod custom_providers;
 pub mod factors;
 pub mod flow_states;
@@ -11,11 +12,13 @@ pub mod hooks;
 pub mod identities;
 pub mod oauth_flows;
 pub mod one_time_tokens;
+pub mod passkeys;
 pub mod refresh_tokens;
 pub mod saml_flows;
 pub mod sessions;
 pub mod sso_providers;
 pub mod users;
+pub mod webauthn_challenges;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, migrate::Migrator};
 

@@ -148,7 +148,7 @@ async fn issue(
     kind: &'static str,
 ) -> Result<(Text, String)> {
     let code = new_code(state, phone, state.config().sms.otp_length);
-    let hash = one_time::hash(phone, &code);
+    let hash = state.tokens().stored(phone, &code);
     let stored = (hash.as_str(), phone);
     one_time_tokens::replace(connection, user.id, token, stored, state.now()).await?;
     let text = Text {

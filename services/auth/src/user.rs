@@ -222,6 +222,15 @@ impl User {
         self.phone.as_deref().unwrap_or_default()
     }
 
+    /// The address, or else the number.
+    pub fn contact(&self) -> &str {
+        if self.email().is_empty() {
+            self.phone()
+        } else {
+            self.email()
+        }
+    }
+
     /// The audience, empty when there is none.
     pub fn audience(&self) -> &str {
         self.aud.as_deref().unwrap_or_default()

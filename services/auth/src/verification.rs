@@ -161,7 +161,7 @@ pub async fn reauthenticate(
     let found = Found {
         user_id: user.id,
         token_type: "reauthentication_token".to_owned(),
-        token_hash: crate::one_time::hash(contact, nonce),
+        token_hash: state.tokens().stored(contact, nonce),
         relates_to: contact.to_owned(),
     };
     let by_phone = user.email().is_empty();
@@ -247,8 +247,9 @@ async fn apply(
             if was_confirmed {
                 Action::Login
             } else {
-                // Whoever chose the password has not shown that the address is theirs.
+                // Whoever chose the password, or made a passkey, has not shown that the address is theirs.
                 user.encrypted_password = None;
+                store::passkeys::delete_of_user(connection, user.id).await?;
                 store::sessions::delete_of_user(connection, user.id, None).await?;
                 confirm_email(connection, user, now).await?;
                 Action::UserSignedUp

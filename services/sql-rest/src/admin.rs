@@ -1,11 +1,9 @@
-//! What an administrator may ask, on a port of its own (`admin-server-port`).
+//! What an administrator may ask, at a port or socket of its own.
 //!
 //! Statuses are the answer to `/live` and `/ready`, as with `PostgREST`. There is no way to see the
 //! configuration: it holds secrets.
 
 mod dump;
-
-use std::net::SocketAddr;
 
 use anyhow::Context;
 use axum::{
@@ -22,19 +20,23 @@ use common::{
 use http::{StatusCode, header::CONTENT_TYPE};
 use tokio::net::TcpListener;
 
-use crate::{AppState, metric};
+use crate::{AppState, config::Door, listen_at, metric};
 
-/// Begins to answer at `address`.
+/// Begins to answer at `door`.
 pub(crate) async fn start(
-    address: SocketAddr,
+    door: &Door,
     state: AppState,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {
+    let router = router(state);
+    let address = match door {
+        Door::Port(address) => address,
+        Door::Socket(socket) => return listen_at(socket, "admin server", router, lifecycle),
+    };
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("the admin server cannot listen at {address}"))?;
     tracing::info!(%address, "admin server listening");
-    let router = router(state);
     let limits = ConnectionLimits::default();
     let serving = server::serve(listener, router, limits, lifecycle.clone());
     lifecycle.spawn("admin server", serving);

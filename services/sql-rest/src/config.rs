@@ -4,17 +4,18 @@
 //! change while the service runs; the rest is read once.
 
 mod given;
+mod listen;
 mod settings;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use common::{
-    config::{self, Env, FromEnv},
+    config::{Env, FromEnv},
     postgres::PoolConfig,
+    server::UnixSocket,
 };
 
 pub use self::{
     given::Given,
+    listen::{Door, listen_address},
     settings::{OpenApiMode, Settings, TransactionEnd},
 };
 
@@ -33,14 +34,14 @@ pub struct Config {
     pub channel: Option<String>,
     /// Whether settings can come from the database.
     pub settings_in_database: bool,
-    /// A function to call before settings are read from the database.
-    pub pre_config: Option<String>,
-    /// Verified tokens to remember.
-    pub cached_tokens: usize,
     /// Longest request body.
     pub max_body_bytes: usize,
+    /// Whether statements are logged.
+    pub logs_statements: bool,
+    /// Where requests are answered beside the port, if anywhere.
+    pub socket: Option<UnixSocket>,
     /// Where the administrator's server listens, if there is one.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<Door>,
     /// What can change while the service runs.
     pub settings: Settings,
     /// The texts the settings were read from; they hold where the database gives nothing.
@@ -59,10 +60,10 @@ impl FromEnv for Config {
             pool: pool(env),
             channel: listens.then(|| env.text("PGRST_DB_CHANNEL", "pgrst")),
             settings_in_database: env.flag("PGRST_DB_CONFIG", true),
-            pre_config: env.optional("PGRST_DB_PRE_CONFIG"),
-            cached_tokens: env.parse("PGRST_JWT_CACHE_MAX_ENTRIES", 1000),
             max_body_bytes: env.parse("SQL_REST_MAX_BODY_BYTES", MAX_BODY_BYTES),
-            admin: admin_address(env),
+            logs_statements: env.flag("PGRST_LOG_QUERY", false),
+            socket: listen::socket(env, "PGRST_SERVER_UNIX_SOCKET"),
+            admin: listen::admin(env),
             settings,
             given,
         }
@@ -78,51 +79,12 @@ fn pool(env: &mut Env) -> PoolConfig {
     });
     let defaults = PoolConfig::checked(env, name, uri);
     let older_idletime = env.parse("PGRST_DB_POOL_TIMEOUT", 30);
-    let keeps_statements = env.flag("PGRST_DB_PREPARED_STATEMENTS", true);
     PoolConfig {
         max_connections: env.parse("PGRST_DB_POOL", 10),
         acquire_timeout: env.seconds("PGRST_DB_POOL_ACQUISITION_TIMEOUT", 10),
         max_idle: env.seconds("PGRST_DB_POOL_MAX_IDLETIME", older_idletime),
         max_lifetime: env.seconds("PGRST_DB_POOL_MAX_LIFETIME", 1800),
-        cached_statements: if keeps_statements {
-            defaults.cached_statements
-        } else {
-            0
-        },
         ..defaults
-    }
-}
-
-/// Where requests are answered: `PostgREST`'s variables, or else those all services have.
-pub fn listen_address(env: &mut Env) -> SocketAddr {
-    let usual = config::listen_address(env, "sql-rest", 3000);
-    SocketAddr::new(
-        host(env, "PGRST_SERVER_HOST").unwrap_or(usual.ip()),
-        env.parse("PGRST_SERVER_PORT", usual.port()),
-    )
-}
-
-fn admin_address(env: &mut Env) -> Option<SocketAddr> {
-    let main = listen_address(env);
-    let host = host(env, "PGRST_ADMIN_SERVER_HOST").unwrap_or(main.ip());
-    let port = env.parse_optional("PGRST_ADMIN_SERVER_PORT")?;
-    if port == main.port() {
-        env.problem("PGRST_ADMIN_SERVER_PORT cannot be the same as PGRST_SERVER_PORT");
-    }
-    Some(SocketAddr::new(host, port))
-}
-
-/// An address, or one of the words for all there are.
-fn host(env: &mut Env, name: &str) -> Option<IpAddr> {
-    let text = env.optional(name)?;
-    match text.as_str() {
-        "*" | "*4" | "!4" => Some(Ipv4Addr::UNSPECIFIED.into()),
-        "*6" | "!6" => Some(Ipv6Addr::UNSPECIFIED.into()),
-        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-        other => other
-            .parse()
-            .map_err(|_| env.problem(format!("{name} is not an address such as 127.0.0.1")))
-            .ok(),
     }
 }
 
@@ -183,22 +145,6 @@ mod tests {
         assert!(read.settings.keys.is_some());
         let message = config(&[("PGRST_JWT_SECRET", "@/nowhere")]).unwrap_err();
         assert!(message.contains("cannot be read"), "{message}");
-    }
-
-    #[test]
-    fn the_administrator_has_a_port_of_its_own() {
-        assert_eq!(config(&[]).unwrap().admin, None);
-        let both = [
-            ("PGRST_SERVER_HOST", "!4"),
-            ("PGRST_ADMIN_SERVER_PORT", "3001"),
-        ];
-        let admin = config(&both).unwrap().admin.unwrap();
-        assert_eq!(admin.to_string(), "0.0.0.0:3001");
-        let same = [
-            ("PGRST_SERVER_PORT", "3001"),
-            ("PGRST_ADMIN_SERVER_PORT", "3001"),
-        ];
-        assert!(config(&same).is_err());
     }
 
     #[test]

@@ -46,8 +46,8 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// As `settings` say, remembering up to `cached_tokens` verified tokens.
-    pub fn new(settings: &Settings, cached_tokens: usize, clock: Clock) -> Self {
+    /// As `settings` say.
+    pub fn new(settings: &Settings, clock: Clock) -> Self {
         let anonymous = settings.anonymous_role.clone().map(|role| {
             let claims = Map::from_iter([("role".to_owned(), Value::String(role.clone()))]);
             Arc::new(Identity::new(role, &claims, false))
@@ -58,7 +58,7 @@ impl Authenticator {
             role_claim: settings.role_claim.clone(),
             anonymous,
             anonymous_role: settings.anonymous_role.clone(),
-            cache: Cache::new(cached_tokens),
+            cache: Cache::new(settings.cached_tokens),
             clock,
         }
     }

@@ -8,6 +8,7 @@
 //! shapes the answer.
 
 pub mod admin;
+mod body;
 pub mod catalog;
 pub mod config;
 mod contract;
@@ -33,6 +34,7 @@ pub mod transaction;
 
 use std::net::SocketAddr;
 
+use anyhow::Context;
 use axum::Router;
 use common::{
     clock::Clock,
@@ -40,7 +42,8 @@ use common::{
     health::Health,
     lifecycle::Lifecycle,
     postgres::{InvalidTarget, Pool},
-    service::{App, Service},
+    server::{self, ConnectionLimits, UnixSocket},
+    service::{self, App, Service},
 };
 
 use crate::{config::Config, schema_cache::SchemaCache};
@@ -55,6 +58,7 @@ pub struct AppState {
     pool: Pool,
     schema_cache: SchemaCache,
     max_body_bytes: usize,
+    logs_statements: bool,
 }
 
 impl AppState {
@@ -68,6 +72,7 @@ impl AppState {
         Ok(Self {
             pool: pool.clone(),
             max_body_bytes: config.max_body_bytes,
+            logs_statements: config.logs_statements,
             schema_cache: SchemaCache::start(config, pool, clock, lifecycle),
         })
     }
@@ -93,22 +98,48 @@ pub fn router(state: AppState) -> Router {
     routes::router().with_state(state)
 }
 
+fn app(state: AppState) -> App {
+    App {
+        health: state.health(),
+        router: router(state),
+    }
+}
+
+/// Begins to serve at a Unix socket.
+fn listen_at(
+    socket: &UnixSocket,
+    name: &'static str,
+    router: Router,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
+    let path = socket.path.display();
+    let listener = socket
+        .bind()
+        .with_context(|| format!("the {name} cannot listen at {path}"))?;
+    tracing::info!(%path, "{name} listening");
+    let limits = ConnectionLimits::default();
+    let serving = server::serve(listener, router, limits, lifecycle.clone());
+    lifecycle.spawn(name, serving);
+    Ok(())
+}
+
 impl Service for SqlRest {
     const NAME: &'static str = "sql-rest";
     const PORT: u16 = 3000;
     type Config = Config;
 
     async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
-        let admin = config.admin;
+        let (socket, admin) = (config.socket.clone(), config.admin.clone());
         let state = AppState::start(config, Clock::system(), lifecycle)?;
         lifecycle.spawn_until_stop("pool metrics", metric::watch_pool(state.pool.clone()));
-        if let Some(address) = admin {
-            admin::start(address, state.clone(), lifecycle).await?;
+        if let Some(door) = admin {
+            admin::start(&door, state.clone(), lifecycle).await?;
         }
-        Ok(App {
-            health: state.health(),
-            router: router(state),
-        })
+        if let Some(socket) = socket {
+            let router = service::router::<Self>(app(state.clone()), lifecycle)?;
+            listen_at(&socket, "server", router, lifecycle)?;
+        }
+        Ok(app(state))
     }
 
     fn listen_address(env: &mut Env) -> SocketAddr {

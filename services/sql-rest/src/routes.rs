@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State},
     response::Response,
     routing::any,
@@ -18,7 +18,7 @@ use http::{
 };
 
 use crate::{
-    AppState,
+    AppState, body,
     catalog::Catalog,
     config::{OpenApiMode, TransactionEnd},
     cors,
@@ -99,9 +99,10 @@ async fn serve(
     body: Body,
     timing: &mut Timing,
 ) -> Result<Response, Refusal> {
+    // Settings come with the catalogue: until then nobody knows who the anonymous are.
+    let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
     let identity = identify(snapshot, parts)?;
     timing.enter("parse");
-    let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
     let incoming = Incoming {
         method: &parts.method,
         path: parts.uri.path(),
@@ -156,7 +157,7 @@ fn identify(snapshot: &Snapshot, parts: &Parts) -> Result<Arc<Identity>, Error> 
 
 async fn read_body(request: &ApiRequest, body: Body, limit: usize) -> Result<Bytes, Refusal> {
     if request.action.takes_body() {
-        to_bytes(body, limit).await.map_err(|_| Refusal::TooLarge)
+        body::whole(body, limit).await.ok_or(Refusal::TooLarge)
     } else {
         Ok(Bytes::new())
     }
@@ -193,6 +194,7 @@ impl Exchange<'_> {
             estimate: estimate.as_ref(),
             pre_request: pre_request.as_deref(),
             end: self.end(&plan),
+            is_logged: self.state.logs_statements,
         };
         timing.enter("transaction");
         let check = |rows| plan.check(rows);
@@ -217,6 +219,7 @@ impl Exchange<'_> {
             estimate: None,
             pre_request: pre_request.as_deref(),
             end: End::Commit,
+            is_logged: self.state.logs_statements,
         };
         timing.enter("transaction");
         let answered = transaction::run(&self.state.pool, &session, &work, |_| Ok(())).await;

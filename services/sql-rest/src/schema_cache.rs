@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub catalog: Option<Arc<Catalog>>,
     /// Settings that come with roles.
     pub roles: Arc<RoleSettings>,
+    /// Settings that connections begin with, once they were read.
+    pub sessions: Option<String>,
 }
 
 /// Keeps the snapshot up to date. Cheap to clone.
@@ -70,23 +72,22 @@ struct Inner {
     pool: Pool,
     given: Given,
     settings_in_database: bool,
-    pre_config: Option<String>,
     channel: Option<String>,
-    cached_tokens: usize,
     clock: Clock,
 }
 
 impl SchemaCache {
     /// Starts with the configured settings and no catalogue, and loads in the background.
     pub fn start(config: Config, pool: Pool, clock: Clock, lifecycle: &Lifecycle) -> Self {
-        let authenticator =
-            Authenticator::new(&config.settings, config.cached_tokens, clock.clone());
+        let authenticator = Authenticator::new(&config.settings, clock.clone());
+        pool.keep_statements(config.settings.keeps_statements);
         let cache = Self(Arc::new(Inner {
             snapshot: ArcSwap::from_pointee(Snapshot {
                 settings: Arc::new(config.settings),
                 authenticator: Arc::new(authenticator),
                 catalog: None,
                 roles: Arc::default(),
+                sessions: None,
             }),
             due: Notify::new(),
             settings_due: AtomicBool::new(false),
@@ -95,9 +96,7 @@ impl SchemaCache {
             pool,
             given: config.given,
             settings_in_database: config.settings_in_database,
-            pre_config: config.pre_config,
             channel: config.channel,
-            cached_tokens: config.cached_tokens,
             clock,
         }));
         lifecycle.spawn_until_stop("schema cache", cache.clone().keep_loaded());
@@ -130,7 +129,9 @@ impl SchemaCache {
 
     /// Whether the snapshot is what the database held when it last announced a change.
     pub fn is_current(&self) -> bool {
-        self.0.done.load(Ordering::Acquire) == self.0.asked.load(Ordering::Acquire)
+        let none_is_due =
+            self.0.done.load(Ordering::Acquire) == self.0.asked.load(Ordering::Acquire);
+        none_is_due && self.0.snapshot.load().catalog.is_some()
     }
 
     /// Whether the catalogue was ever read.
@@ -185,7 +186,7 @@ impl SchemaCache {
         let mut connection = self.pool().connect_apart().await?;
         let before = self.snapshot();
         let settings = if self.0.settings_in_database {
-            let pre_config = self.0.pre_config.as_deref();
+            let pre_config = before.settings.pre_config.as_ref();
             match settings::of_database(&mut connection, pre_config).await {
                 Ok(overrides) => self.settings(overrides, &before),
                 Err(Failure::Database(error)) => {
@@ -200,22 +201,31 @@ impl SchemaCache {
             Arc::clone(&before.settings)
         };
         let roles = settings::of_roles(&mut connection).await?;
+        let sessions = settings::of_sessions(&mut connection).await?;
+        let is_outdated = before
+            .sessions
+            .as_ref()
+            .is_some_and(|known| *known != sessions);
         let catalog = load(&mut connection, &exposure(&settings)).await?;
         tracing::info!(relations = catalog.relations.len(), "schema cache loaded");
         let authenticator = if Arc::ptr_eq(&settings, &before.settings) {
             Arc::clone(&before.authenticator)
         } else {
-            let clock = self.0.clock.clone();
-            Arc::new(Authenticator::new(&settings, self.0.cached_tokens, clock))
+            Arc::new(Authenticator::new(&settings, self.0.clock.clone()))
         };
+        self.pool().keep_statements(settings.keeps_statements);
         let replaced = self.0.snapshot.swap(Arc::new(Snapshot {
             settings,
             authenticator,
             catalog: Some(Arc::new(catalog)),
             roles: Arc::new(roles),
+            sessions: Some(sessions),
         }));
         // Freeing thousands of tables takes a while, in which this thread is to answer requests.
         tokio::task::spawn_blocking(move || drop((before, replaced)));
+        if is_outdated {
+            self.pool().renew();
+        }
         self.pool().forget_statements();
         Ok(())
     }

@@ -44,6 +44,8 @@ pub struct Work<'a> {
     pub pre_request: Option<&'a str>,
     /// How the transaction ends.
     pub end: End,
+    /// Whether the statements are logged.
+    pub is_logged: bool,
 }
 
 /// How a transaction ends.
@@ -86,6 +88,9 @@ pub async fn run(
     work: &Work<'_>,
     check: impl Fn(i64) -> Result<(), Error>,
 ) -> Result<Answer, Failure> {
+    if work.is_logged {
+        log(work);
+    }
     let mut lease = pool.acquire().await?;
     match attempt(&mut lease, session, work, &check).await {
         Err(Failure::Database(postgres::Failure::Database(error))) if is_stale(&error) => {
@@ -131,6 +136,18 @@ impl Failure {
             }
             Self::Database(other) => Error::Client(common::error::chain(&other)),
         }
+    }
+}
+
+/// Values are never logged.
+fn log(work: &Work<'_>) {
+    let estimate = work.estimate.map(|estimate| estimate.sql.as_str());
+    let statements = work.pre_request.into_iter();
+    for statement in statements
+        .chain([work.statement.sql.as_str()])
+        .chain(estimate)
+    {
+        tracing::info!(statement, "statement");
     }
 }
 

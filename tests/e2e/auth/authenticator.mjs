@@ -40,7 +40,8 @@ export class Authenticator {
   }
 
   // navigator.credentials.create, with the credential as it is turned into JSON.
-  create({ rp, challenge }) {
+  create({ rp, challenge, user, authenticatorSelection }) {
+    if (authenticatorSelection.residentKey === 'required') this.handle = user.id;
     const { x, y } = this.pair.publicKey.export({ format: 'jwk' });
     const key = new Map([
       [1, 2],
@@ -51,7 +52,7 @@ export class Authenticator {
     ]);
     const length = Buffer.from([0, this.id.length]);
     const attested = [Buffer.alloc(16), length, this.id, cbor(key)];
-    const authData = Buffer.concat([this.#data(rp.id, 0x41), ...attested]);
+    const authData = Buffer.concat([this.#data(rp.id, 0x45), ...attested]);
     const object = new Map([
       ['fmt', 'none'],
       ['attStmt', new Map()],
@@ -66,13 +67,14 @@ export class Authenticator {
   // navigator.credentials.get, likewise.
   get({ rpId, challenge }) {
     this.count += 1;
-    const authenticatorData = this.#data(rpId, 0x01);
+    const authenticatorData = this.#data(rpId, 0x05);
     const client = this.#client('webauthn.get', challenge);
     const signed = Buffer.concat([authenticatorData, sha256(client)]);
     return this.#credential({
       clientDataJSON: base64url(client),
       authenticatorData: base64url(authenticatorData),
       signature: base64url(sign('sha256', signed, this.pair.privateKey)),
+      ...(this.handle && { userHandle: this.handle }),
     });
   }
 

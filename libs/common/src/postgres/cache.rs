@@ -76,6 +76,12 @@ impl Cache {
             .extend(self.entries.drain().map(|(_, entry)| entry.id));
     }
 
+    /// Drops every statement, and holds up to `capacity` from now on.
+    pub(super) fn resize(&mut self, capacity: usize) {
+        self.clear();
+        self.capacity = capacity;
+    }
+
     /// Statements that left since the last call; the server still holds them.
     pub(super) fn take_closing(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.closing)

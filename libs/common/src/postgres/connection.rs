@@ -18,11 +18,12 @@ use super::{
 
 /// Read and write buffers start at this size.
 const BUFFER_BYTES: usize = 8 * 1024;
-/// A write buffer that grew beyond this for one large body is given back afterwards.
+/// A buffer that grew beyond this for one large body is given back afterwards.
 const KEPT_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Room is made for no more than this at a time, whatever a message says its length is.
-const MOST_READ_BYTES: usize = 1024 * 1024;
+/// Room is made for no more than this at a time, whatever a message says its length is. Up to here
+/// a message has one buffer that never moves.
+const MOST_READ_BYTES: usize = 64 * 1024 * 1024;
 
 /// What identifies a connection to the server that should cancel its work.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +37,8 @@ pub(super) struct CancelKey {
 pub struct Connection {
     stream: Stream,
     incoming: BytesMut,
+    /// Whether what arrived needed a large buffer.
+    has_grown: bool,
     outgoing: BytesMut,
     cache: Cache,
     cancel_key: CancelKey,
@@ -67,6 +70,7 @@ impl Connection {
         Self {
             stream,
             incoming: BytesMut::with_capacity(BUFFER_BYTES),
+            has_grown: false,
             outgoing: BytesMut::with_capacity(BUFFER_BYTES),
             cache: Cache::new(cached_statements),
             cancel_key: CancelKey::default(),
@@ -131,6 +135,11 @@ impl Connection {
         self.cache.clear();
     }
 
+    /// Drops everything prepared, and keeps up to `most` statements prepared from now on.
+    pub(super) fn keep_statements(&mut self, most: usize) {
+        self.cache.resize(most);
+    }
+
     /// Whether a transaction is open.
     pub fn in_transaction(&self) -> bool {
         self.in_transaction
@@ -179,11 +188,21 @@ impl Connection {
             if let Some(message) = parsed {
                 return Ok(message);
             }
-            self.incoming.reserve(self.missing_bytes());
+            let missing = self.missing_bytes();
+            self.has_grown |= missing > KEPT_BUFFER_BYTES;
+            self.incoming.reserve(missing);
             let read = self.stream.read_buf(&mut self.incoming).await;
             if read.map_err(Failure::Lost)? == 0 {
                 return Err(Failure::Lost(io::ErrorKind::UnexpectedEof.into()));
             }
+        }
+    }
+
+    /// Lets go of a large buffer, which lives on only as long as somebody holds what arrived in it.
+    fn give_back(&mut self) {
+        if self.has_grown && self.incoming.is_empty() {
+            self.incoming = BytesMut::with_capacity(BUFFER_BYTES);
+            self.has_grown = false;
         }
     }
 
@@ -205,6 +224,9 @@ impl Connection {
         let Self {
             cache, outgoing, ..
         } = self;
+        let params = batch.iter().flat_map(|statement| statement.params);
+        let bytes = params.map(|param| param.bytes().map_or(0, <[u8]>::len));
+        outgoing.reserve(bytes.sum());
         for id in cache.take_closing() {
             frontend::close(b'S', &statement_name(id), outgoing).map_err(Failure::Unsendable)?;
         }
@@ -267,6 +289,7 @@ impl Connection {
                 Message::ReadyForQuery(body) => {
                     self.in_flight = false;
                     self.in_transaction = body.status() != b'I';
+                    self.give_back();
                     return Ok(());
                 }
                 Message::NotificationResponse(body) => {

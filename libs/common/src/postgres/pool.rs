@@ -4,7 +4,7 @@ use std::{
     ops::{Deref, DerefMut},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -87,6 +87,8 @@ struct Inner {
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
     generation: AtomicU64,
+    epoch: AtomicU64,
+    keeps_statements: AtomicBool,
     waiting: AtomicUsize,
     timeouts: AtomicU64,
     lifecycle: Lifecycle,
@@ -102,7 +104,10 @@ struct Idle {
 #[derive(Clone, Copy, Debug)]
 struct Age {
     born: Instant,
+    /// Which tables its statements were prepared for.
     generation: u64,
+    /// Which settings of the database it began with.
+    epoch: u64,
 }
 
 /// How much of a pool is in use.
@@ -154,6 +159,8 @@ impl Pool {
             permits: Arc::new(Semaphore::new(config.max_connections)),
             idle: Mutex::default(),
             generation: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+            keeps_statements: AtomicBool::new(true),
             waiting: AtomicUsize::new(0),
             timeouts: AtomicU64::new(0),
             lifecycle: lifecycle.clone(),
@@ -196,12 +203,27 @@ impl Pool {
 
     /// A new connection outside the pool, for listening.
     pub async fn connect_apart(&self) -> Result<Connection, Failure> {
-        connect(&self.0.target, self.0.config.cached_statements).await
+        connect(&self.0.target, self.cached_statements()).await
     }
 
     /// Has every connection prepare its statements anew, because tables changed.
     pub fn forget_statements(&self) {
         self.0.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Has every connection keep its statements prepared from now on, or none.
+    pub fn keep_statements(&self, keep: bool) {
+        if self.0.keeps_statements.swap(keep, Ordering::AcqRel) != keep {
+            self.forget_statements();
+        }
+    }
+
+    /// Has every connection replaced, because it began with settings that have changed. What runs
+    /// goes on.
+    pub fn renew(&self) {
+        self.0.epoch.fetch_add(1, Ordering::Release);
+        let outdated = std::mem::take(&mut *self.idle());
+        drop(outdated);
     }
 
     /// Asks the database for a sign of life; the text tells what is wrong and holds no secret.
@@ -221,8 +243,9 @@ impl Pool {
         let age = Age {
             born: Instant::now(),
             generation: self.0.generation.load(Ordering::Acquire),
+            epoch: self.epoch(),
         };
-        let connection = connect(&self.0.target, self.0.config.cached_statements).await?;
+        let connection = connect(&self.0.target, self.cached_statements()).await?;
         Ok(self.lend(connection, age, permit))
     }
 
@@ -230,8 +253,8 @@ impl Pool {
     fn take_idle(&self) -> Option<Idle> {
         loop {
             let idle = self.idle().pop()?;
-            if idle.age.born.elapsed() < self.0.config.max_lifetime && idle.connection.is_reusable()
-            {
+            let is_young = idle.age.born.elapsed() < self.0.config.max_lifetime;
+            if is_young && idle.age.epoch == self.epoch() && idle.connection.is_reusable() {
                 return Some(idle);
             }
         }
@@ -245,7 +268,7 @@ impl Pool {
     ) -> Lease {
         let generation = self.0.generation.load(Ordering::Acquire);
         if age.generation != generation {
-            connection.forget_statements();
+            connection.keep_statements(self.cached_statements());
             age.generation = generation;
         }
         Lease {
@@ -253,6 +276,18 @@ impl Pool {
             age,
             pool: self.clone(),
             _permit: permit,
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        self.0.epoch.load(Ordering::Acquire)
+    }
+
+    fn cached_statements(&self) -> usize {
+        if self.0.keeps_statements.load(Ordering::Acquire) {
+            self.0.config.cached_statements
+        } else {
+            0
         }
     }
 
@@ -287,7 +322,7 @@ impl Drop for Lease {
                 }
                 drop(connection);
             });
-        } else if connection.is_idle() {
+        } else if connection.is_idle() && self.age.epoch == self.pool.epoch() {
             self.pool.idle().push(Idle {
                 connection,
                 age: self.age,

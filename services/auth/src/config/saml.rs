@@ -67,3 +67,32 @@ fn rsa(text: &SecretString) -> Option<KeyPair> {
     let key = KeyPair::try_from(der).ok()?;
     (key.algorithm() == &PKCS_RSA_SHA256).then_some(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use common::config::load;
+
+    use super::*;
+    use crate::Config;
+
+    #[test]
+    fn saml_needs_a_key_and_does_without_encryption() {
+        for (key, encrypted, problem) in [
+            ("", "false", "GOTRUE_SAML_PRIVATE_KEY is not an RSA key"),
+            (
+                "bm90IGEga2V5",
+                "false",
+                "GOTRUE_SAML_PRIVATE_KEY is not an RSA key",
+            ),
+            ("", "true", "encrypted assertions are not supported"),
+        ] {
+            let mut env = Env::from_pairs([
+                ("GOTRUE_SAML_ENABLED", "true"),
+                ("GOTRUE_SAML_PRIVATE_KEY", key),
+                ("GOTRUE_SAML_ALLOW_ENCRYPTED_ASSERTIONS", encrypted),
+            ]);
+            let message = load::<Config>(&mut env).unwrap_err().to_string();
+            assert!(message.contains(problem), "{message}");
+        }
+    }
+}

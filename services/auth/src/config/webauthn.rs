@@ -1,9 +1,33 @@
-//! Who asks browsers for credentials.
+//! Who asks browsers for credentials, and whether those let users in.
 
-use common::config::Env;
+use common::config::{Env, FromEnv};
+use time::Duration;
 use url::Url;
 
+use super::duration;
 use crate::webauthn::RelyingParty;
+
+/// Credentials of browsers as all that a sign-in needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Passkeys {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// Most passkeys of a user.
+    pub max_per_user: usize,
+    /// How long a challenge can be answered.
+    pub challenge_expiry: Duration,
+}
+
+impl FromEnv for Passkeys {
+    fn from_env(env: &mut Env) -> Self {
+        let expiry = "GOTRUE_WEBAUTHN_CHALLENGE_EXPIRY_DURATION";
+        Self {
+            enabled: env.flag("GOTRUE_PASSKEY_ENABLED", false),
+            max_per_user: env.parse("GOTRUE_PASSKEY_MAX_PASSKEYS_PER_USER", 10),
+            challenge_expiry: duration(env, expiry, Duration::minutes(5)),
+        }
+    }
+}
 
 /// The party of the site unless told otherwise.
 pub(super) fn relying_party(env: &mut Env, site: &Url) -> RelyingParty {

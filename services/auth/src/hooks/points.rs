@@ -231,7 +231,7 @@ fn email_data(state: &AppState, mails: &[Mail], mail: &Mail) -> Value {
     let of = |purpose| mails.iter().find(|mail| mail.purpose == purpose);
     let (new, current) = (of(Purpose::EmailChangeNew), of(Purpose::EmailChangeCurrent));
     let (token, token_new, token_hash_new) = match (new, current) {
-        (Some(new), Some(current)) => (&current.code, new.code.as_str(), current.hash.as_str()),
+        (Some(new), Some(current)) => (&current.code, new.code.as_str(), current.token.as_str()),
         _ => (&mail.code, "", ""),
     };
     let old_email = if new.is_some() {
@@ -241,7 +241,7 @@ fn email_data(state: &AppState, mails: &[Mail], mail: &Mail) -> Value {
     };
     json!({
         "token": token,
-        "token_hash": new.unwrap_or(mail).hash,
+        "token_hash": new.unwrap_or(mail).token,
         "redirect_to": mail.redirect_to,
         "email_action_type": mail.purpose.verification_type(),
         "site_url": state.config().external_url.as_str().trim_end_matches('/'),

@@ -18,9 +18,14 @@ use crate::{
     frequency,
     hooks::points,
     mails::{self, Mail, Purpose, Return},
+    one_time,
     request::Origin,
     routes::user::taken,
-    store::{self, identities::NewIdentity, one_time_tokens::Kind},
+    store::{
+        self,
+        identities::NewIdentity,
+        one_time_tokens::{Found, Kind},
+    },
     user::{Members, User, merge},
 };
 
@@ -203,9 +208,13 @@ pub async fn accept(
     arrival: &Arrival<'_>,
     invite: &str,
 ) -> Result<Outcome> {
-    let user = invited(state, connection, invite).await?;
-    let mut user =
-        user.ok_or_else(|| Error::not_found(code::INVITE_NOT_FOUND, "Invite not found"))?;
+    let not_found = || Error::not_found(code::INVITE_NOT_FOUND, "Invite not found");
+    let invited = invited(state, connection, invite).await?;
+    let (mut user, token) = invited.ok_or_else(not_found)?;
+    // Somebody else may have used it up while we waited for the user.
+    if !store::one_time_tokens::take(connection, &token).await? {
+        return Err(not_found());
+    }
     if !arrival
         .profile
         .emails
@@ -228,13 +237,13 @@ pub async fn accept(
     save(state, connection, &user).await
 }
 
-/// Whoever an invitation that is still good was sent to.
+/// Whoever an invitation that is still good was sent to, and its token.
 pub async fn invited(
     state: &AppState,
     connection: &mut PgConnection,
     invite: &str,
-) -> Result<Option<User>> {
-    let hashes = [invite.to_owned()];
+) -> Result<Option<(User, Found)>> {
+    let hashes = [one_time::stored(invite)];
     let kinds = [Kind::Confirmation];
     let found = store::one_time_tokens::find(connection, &hashes, &kinds).await?;
     let Some(found) = found else { return Ok(None) };
@@ -243,7 +252,7 @@ pub async fn invited(
         let sent = user.confirmation_sent_at;
         sent.is_some_and(|sent| state.now() <= sent + state.config().mailer.otp_expiry)
     };
-    Ok(user.filter(is_good))
+    Ok(user.filter(is_good).map(|user| (user, found)))
 }
 
 impl Arrival<'_> {
@@ -263,9 +272,10 @@ impl Arrival<'_> {
     ) -> Result<(User, Uuid)> {
         match decision {
             Decision::Known(identity) => {
+                let user = lock(connection, identity.user_id).await?;
                 let data = self.profile.identity_data();
                 store::identities::signed_in(connection, identity.id, &data, state.now()).await?;
-                Ok((lock(connection, identity.user_id).await?, identity.id))
+                Ok((user, identity.id))
             }
             Decision::Link(id) => {
                 let user = lock(connection, *id).await?;
@@ -369,7 +379,8 @@ impl Arrival<'_> {
 }
 
 /// Takes an account from whoever made it without showing that its address is theirs: their password,
-/// number, identities, factors and sessions go, and so does what they said about themselves.
+/// number, identities, factors, passkeys and sessions go, and so does what they said about
+/// themselves.
 async fn evict(
     connection: &mut PgConnection,
     user: &mut User,
@@ -386,6 +397,7 @@ async fn evict(
     user.is_anonymous = false;
     store::identities::delete_others(connection, user.id, keep).await?;
     store::factors::delete_of_user(connection, user.id).await?;
+    store::passkeys::delete_of_user(connection, user.id).await?;
     store::sessions::delete_of_user(connection, user.id, None).await?;
     Ok(())
 }

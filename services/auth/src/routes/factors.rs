@@ -171,12 +171,7 @@ impl TotpSetup {
     fn new(state: &AppState, issuer: &str, user: &User, secret: String) -> Result<Self> {
         let site = state.config().site_url.host_str().unwrap_or_default();
         let issuer = if issuer.is_empty() { site } else { issuer };
-        let account = if user.email().is_empty() {
-            user.phone()
-        } else {
-            user.email()
-        };
-        let uri = totp::uri(issuer, account, &secret);
+        let uri = totp::uri(issuer, user.contact(), &secret);
         Ok(Self {
             qr_code: qr_code(&uri)?,
             secret,
@@ -187,15 +182,21 @@ impl TotpSetup {
 
 /// A user who may have factors, and the session they are used in.
 fn permanent(signed_in: SignedIn) -> Result<(User, Session)> {
-    if signed_in.user.is_anonymous {
-        let message = "Anonymous user not allowed to perform these actions";
-        return Err(Error::forbidden(code::NO_AUTHORIZATION, message));
-    }
+    refuse_anonymous(&signed_in.user)?;
     let session = signed_in.session.ok_or_else(|| {
         let message = "Session from session_id claim in JWT does not exist";
         Error::forbidden(code::SESSION_NOT_FOUND, message)
     })?;
     Ok((signed_in.user, session))
+}
+
+/// Fails when the user has nothing to come back with.
+pub(super) fn refuse_anonymous(user: &User) -> Result<()> {
+    if user.is_anonymous {
+        let message = "Anonymous user not allowed to perform these actions";
+        return Err(Error::forbidden(code::NO_AUTHORIZATION, message));
+    }
+    Ok(())
 }
 
 /// Makes way for a factor with this number: an unfinished one goes, a finished one stays.

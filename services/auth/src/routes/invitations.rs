@@ -15,6 +15,7 @@ use crate::{
     audit::{self, Action, Actor},
     authentication::Admin,
     error::{Error, Result, code},
+    frequency,
     hooks::points,
     mails::{self, Mail, Purpose, Return},
     redirect::ReturnTo,
@@ -80,6 +81,7 @@ pub async fn invite(
     Body(input): Body<Invitation>,
 ) -> Result<Json<UserView>> {
     let email = address::email(&input.email)?;
+    frequency::check_authorized(&state, &email)?;
     let back = Return {
         redirect_to,
         pkce: false,
@@ -172,7 +174,7 @@ pub async fn generate_link(
         user: view,
         action_link: mail.link,
         email_otp: mail.code,
-        hashed_token: mail.hash,
+        hashed_token: mail.token,
         verification_type: match input.kind.as_str() {
             "email_change_current" => "email_change_current",
             "email_change_new" => "email_change_new",

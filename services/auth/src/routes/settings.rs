@@ -41,7 +41,7 @@ pub async fn settings(State(state): State<AppState>) -> Json<Value> {
         "sms_provider": config.sms.provider,
         "saml_enabled": config.saml.is_some(),
         "saml_private_key_next_configured": false,
-        "passkeys_enabled": false,
+        "passkeys_enabled": config.passkeys.enabled,
     }))
 }
 

@@ -168,15 +168,13 @@ async fn by_code(state: &AppState, input: &CodeGrant, origin: &Origin) -> Result
     let mut tx = state.store().begin().await?;
     let flow = store::flow_states::take(&mut tx, &input.auth_code).await?;
     let flow = flow.ok_or_else(no_flow)?;
-    let since = flow.auth_code_issued_at.or(flow.created_at).unwrap_or(now);
+    let since = flow.auth_code_issued_at.ok_or_else(no_flow)?;
     if now > since + state.config().external.flow_state_expiry {
         return Err(Error::unprocessable(
             code::FLOW_STATE_EXPIRED,
             "invalid flow state, flow state has expired",
         ));
     }
-    // A code that was not handed out yet was guessed or read where it is stored.
-    flow.auth_code_issued_at.ok_or_else(no_flow)?;
     let challenge = flow.code_challenge.unwrap_or_default();
     let method = flow.code_challenge_method.unwrap_or_default();
     pkce::check(&challenge, &method, &input.code_verifier)?;

@@ -71,7 +71,7 @@ pub async fn follow(
             Err(Error::invalid("Unsupported verification type"))
         }
         Some(verification) => {
-            let hashes = [token.to_owned()];
+            let hashes = [one_time::stored(token)];
             verification::verify(&state, verification, &hashes, true, &origin).await
         }
     };
@@ -105,7 +105,7 @@ pub async fn verify(
     state
         .limits()
         .check(Limit::Verify, origin.ip, state.now())?;
-    let (verification, hashes) = input.parse()?;
+    let (verification, hashes) = input.parse(state.tokens())?;
     for address in [&input.email, &input.phone] {
         if !address.is_empty() {
             // A code has few digits: wherever the guesses come from, they count for its address.
@@ -130,7 +130,7 @@ pub async fn verify(
 
 impl Verification {
     /// The type, and the hashes the token may be stored as.
-    fn parse(&self) -> Result<(Type, Vec<String>)> {
+    fn parse(&self, tokens: &one_time::Tokens) -> Result<(Type, Vec<String>)> {
         if self.kind.is_empty() {
             return Err(Error::invalid("Verify requires a verification type"));
         }
@@ -148,7 +148,7 @@ impl Verification {
                 let verification = verification
                     .filter(|verification| !verification.is_by_phone())
                     .ok_or_else(|| Error::invalid("Invalid email verification type"))?;
-                Ok((verification, vec![self.token_hash.clone()]))
+                Ok((verification, vec![one_time::stored(&self.token_hash)]))
             }
             (false, true) => {
                 if self.email.is_empty() == self.phone.is_empty() {
@@ -161,9 +161,9 @@ impl Verification {
                     .ok_or_else(|| Error::invalid("Unsupported verification type"))?;
                 if verification.is_by_phone() {
                     let phone = address::phone(&self.phone)?;
-                    return Ok((verification, vec![one_time::hash(&phone, &self.token)]));
+                    return Ok((verification, vec![tokens.stored(&phone, &self.token)]));
                 }
-                let hash = one_time::hash(&self.email.to_lowercase(), &self.token);
+                let hash = tokens.stored(&self.email.to_lowercase(), &self.token);
                 let hashes = vec![format!("{}{hash}", pkce::PREFIX), hash];
                 Ok((verification, hashes))
             }

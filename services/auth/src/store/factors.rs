@@ -227,7 +227,7 @@ pub async fn set_credential(
     )
     .bind(factor)
     .bind(Json(credential))
-    .bind(credential.aaguid())
+    .bind(credential.aaguid)
     .bind(last.map(Json))
     .execute(connection)
     .await?;

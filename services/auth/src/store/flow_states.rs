@@ -2,11 +2,18 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::pkce::Challenge;
+use crate::{hex, pkce::Challenge};
+
+/// A code to be exchanged for tokens, and the hash of it that is stored.
+pub(super) struct Code {
+    pub(super) text: String,
+    pub(super) stored: String,
+}
 
 /// A row of `auth.flow_state`, as far as codes need it.
 #[derive(Clone, sqlx::FromRow)]
@@ -15,8 +22,6 @@ pub struct FlowState {
     pub id: Uuid,
     /// Whose sign-in it is, once known.
     pub user_id: Option<Uuid>,
-    /// The code to be exchanged for tokens.
-    pub auth_code: Option<String>,
     /// `s256` or `plain`.
     pub code_challenge_method: Option<String>,
     /// What the exchange is checked against.
@@ -29,8 +34,6 @@ pub struct FlowState {
     pub provider_refresh_token: Option<String>,
     /// How the user signs in.
     pub authentication_method: String,
-    /// When the sign-in began.
-    pub created_at: Option<OffsetDateTime>,
     /// When the code was handed out.
     pub auth_code_issued_at: Option<OffsetDateTime>,
     /// When the session is to end, if somebody else says so.
@@ -46,13 +49,12 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into auth.flow_state (id, user_id, auth_code, code_challenge_method, \
-             code_challenge, provider_type, authentication_method, created_at, updated_at) \
-         values ($1, $2, $3, $4::text::auth.code_challenge_method, $5, $6, $7, $8, $8)",
+        "insert into auth.flow_state (id, user_id, code_challenge_method, code_challenge, \
+             provider_type, authentication_method, created_at, updated_at) \
+         values ($1, $2, $3::text::auth.code_challenge_method, $4, $5, $6, $7, $7)",
     )
     .bind(Uuid::new_v4())
     .bind(user)
-    .bind(Uuid::new_v4().to_string())
     .bind(challenge.method)
     .bind(&challenge.text)
     .bind(provider)
@@ -63,38 +65,62 @@ pub async fn insert(
     Ok(())
 }
 
-/// Hands out the code of the newest sign-in of this user and method.
+/// Hands out a code for the newest sign-in of this user and method; a hash of it is kept.
 pub async fn issue_code(
     connection: &mut PgConnection,
     user: Uuid,
     method: &str,
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar(
-        "update auth.flow_state set auth_code_issued_at = $3, updated_at = $3 \
+    let code = Code::new();
+    let result = sqlx::query(
+        "update auth.flow_state set auth_code = $4, auth_code_issued_at = $3, updated_at = $3 \
          where id = (select id from auth.flow_state \
              where user_id = $1 and authentication_method = $2 \
-             order by created_at desc limit 1) \
-         returning auth_code",
+             order by created_at desc limit 1)",
     )
     .bind(user)
     .bind(method)
     .bind(now)
-    .fetch_optional(connection)
-    .await
+    .bind(&code.stored)
+    .execute(connection)
+    .await?;
+    Ok((result.rows_affected() > 0).then_some(code.text))
 }
 
 /// Uses a code up: of many who present it, one gets the row.
 pub async fn take(connection: &mut PgConnection, code: &str) -> sqlx::Result<Option<FlowState>> {
     sqlx::query_as(
         "delete from auth.flow_state where auth_code = $1 \
-         returning id, user_id, auth_code, code_challenge_method::text, code_challenge, \
+         returning id, user_id, code_challenge_method::text, code_challenge, \
              provider_type, provider_access_token, provider_refresh_token, \
-             authentication_method, created_at, auth_code_issued_at, session_not_after",
+             authentication_method, auth_code_issued_at, session_not_after",
     )
-    .bind(code)
+    .bind(Code::from(code).stored)
     .fetch_optional(connection)
     .await
+}
+
+/// Ends every sign-in of a user.
+pub async fn delete_of_user(connection: &mut PgConnection, user: Uuid) -> sqlx::Result<()> {
+    sqlx::query("delete from auth.flow_state where user_id = $1")
+        .bind(user)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+impl Code {
+    pub(super) fn new() -> Self {
+        Self::from(&Uuid::new_v4().to_string())
+    }
+
+    fn from(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            stored: hex::encode(&Sha256::digest(text)),
+        }
+    }
 }
 
 impl fmt::Debug for FlowState {

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::flow_states::Code;
 use crate::pkce::Challenge;
 
 /// How long a sign-in that nobody came back from is kept.
@@ -68,15 +69,13 @@ pub async fn begin(
     .execute(&mut *connection)
     .await?;
     sqlx::query_scalar(
-        "insert into auth.flow_state (id, auth_code, code_challenge_method, code_challenge, \
+        "insert into auth.flow_state (id, code_challenge_method, code_challenge, \
              provider_type, authentication_method, invite_token, referrer, \
              oauth_client_state_id, linking_target_id, created_at, updated_at) \
-         values ($1, $2, $3::text::auth.code_challenge_method, $4, $5, 'oauth', $6, $7, $8, $9, \
-             $10, $10) \
+         values ($1, $2::text::auth.code_challenge_method, $3, $4, 'oauth', $5, $6, $7, $8, $9, $9) \
          returning id",
     )
     .bind(Uuid::new_v4())
-    .bind(new.challenge.map(|_| Uuid::new_v4().to_string()))
     .bind(new.challenge.map(|challenge| challenge.method))
     .bind(new.challenge.map(|challenge| &challenge.text))
     .bind(new.provider)
@@ -106,7 +105,7 @@ pub async fn claim(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Opti
     .await
 }
 
-/// Hands out the code of a sign-in, with what its exchange will yield.
+/// Hands out a code for a sign-in, with what its exchange will yield; a hash of it is kept.
 pub async fn issue_code(
     connection: &mut PgConnection,
     id: Uuid,
@@ -114,18 +113,21 @@ pub async fn issue_code(
     (access_token, refresh_token): (&str, Option<&str>),
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar(
+    let code = Code::new();
+    let result = sqlx::query(
         "update auth.flow_state set user_id = $2, provider_access_token = $3, \
-             provider_refresh_token = $4, auth_code_issued_at = $5, updated_at = $5 \
-         where id = $1 returning auth_code",
+             provider_refresh_token = $4, auth_code_issued_at = $5, updated_at = $5, \
+             auth_code = $6 where id = $1",
     )
     .bind(id)
     .bind(user)
     .bind(access_token)
     .bind(refresh_token)
     .bind(now)
-    .fetch_one(connection)
-    .await
+    .bind(&code.stored)
+    .execute(connection)
+    .await?;
+    Ok((result.rows_affected() > 0).then_some(code.text))
 }
 
 /// Ends a sign-in.

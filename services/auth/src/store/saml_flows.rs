@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::flow_states::Code;
 use crate::{pkce::Challenge, saml::METHOD};
 
 /// How long a sign-on that nobody came back from is kept.
@@ -79,13 +80,12 @@ async fn begin_code(
     now: OffsetDateTime,
 ) -> sqlx::Result<Uuid> {
     sqlx::query_scalar(
-        "insert into auth.flow_state (id, auth_code, code_challenge_method, code_challenge, \
+        "insert into auth.flow_state (id, code_challenge_method, code_challenge, \
              provider_type, authentication_method, created_at, updated_at) \
-         values ($1, $2, $3::text::auth.code_challenge_method, $4, $5, $5, $6, $6) \
+         values ($1, $2::text::auth.code_challenge_method, $3, $4, $4, $5, $5) \
          returning id",
     )
     .bind(Uuid::new_v4())
-    .bind(Uuid::new_v4().to_string())
     .bind(challenge.method)
     .bind(&challenge.text)
     .bind(METHOD)
@@ -105,7 +105,8 @@ pub async fn claim(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Opti
     .await
 }
 
-/// Hands out the code of a sign-on; the session of its exchange ends at `session_ends_at`.
+/// Hands out a code for a sign-on, once; a hash of it is kept. The session of its exchange ends at
+/// `session_ends_at`.
 pub async fn issue_code(
     connection: &mut PgConnection,
     flow_state: Uuid,
@@ -113,17 +114,20 @@ pub async fn issue_code(
     session_ends_at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar(
-        "update auth.flow_state set user_id = $2, session_not_after = $3, \
-             auth_code_issued_at = $4, updated_at = $4 \
-         where id = $1 and user_id is null returning auth_code",
+    let code = Code::new();
+    let done = sqlx::query(
+        "update auth.flow_state set user_id = $2, session_not_after = $3, auth_code = $4, \
+             auth_code_issued_at = $5, updated_at = $5 \
+         where id = $1 and user_id is null",
     )
     .bind(flow_state)
     .bind(user)
     .bind(session_ends_at)
+    .bind(&code.stored)
     .bind(now)
-    .fetch_optional(connection)
-    .await
+    .execute(connection)
+    .await?;
+    Ok((done.rows_affected() == 1).then_some(code.text))
 }
 
 /// Uses an assertion up; tells whether it was not used before. Those that nobody would accept anymore

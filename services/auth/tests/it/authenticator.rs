@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 /// What the authenticator's user did.
 pub(crate) const PRESENT: u8 = 1;
+pub(crate) const VERIFIED: u8 = 1 << 2;
 
 /// A key with one credential. What a test changes, it answers with.
 pub(crate) struct Authenticator {
@@ -20,6 +21,8 @@ pub(crate) struct Authenticator {
     pub(crate) flags: u8,
     pub(crate) origin: String,
     pub(crate) rp_id: Option<String>,
+    /// Whose the credential is, if it is found without a name.
+    pub(crate) handle: Option<String>,
 }
 
 impl Authenticator {
@@ -31,6 +34,7 @@ impl Authenticator {
             flags: PRESENT,
             origin: origin.to_owned(),
             rp_id: None,
+            handle: None,
         }
     }
 
@@ -43,6 +47,9 @@ impl Authenticator {
     pub(crate) fn create(&mut self, options: &Value) -> Value {
         let options = &options["publicKey"];
         assert_eq!(options["attestation"], "none");
+        if options["authenticatorSelection"]["residentKey"] == "required" {
+            self.handle = Some(text(&options["user"]["id"]).to_owned());
+        }
         let mut data = self.data(text(&options["rp"]["id"]), self.flags | 1 << 6);
         data.extend([0; 16]);
         data.extend(u16::try_from(self.id.len()).expect("short").to_be_bytes());
@@ -73,6 +80,7 @@ impl Authenticator {
             "clientDataJSON": encode(&client),
             "authenticatorData": encode(&data),
             "signature": encode(signature.expect("a signature").as_ref()),
+            "userHandle": self.handle,
         }))
     }
 

@@ -63,6 +63,7 @@ async fn verifier() -> Verifier {
         ("GOTRUE_SECURITY_CAPTCHA_PROVIDER", "turnstile"),
         ("GOTRUE_SECURITY_CAPTCHA_SECRET", "captcha-secret"),
         ("AUTH_CAPTCHA_URL", url.as_str()),
+        ("GOTRUE_PASSKEY_ENABLED", "true"),
     ])
     .await;
     Verifier {
@@ -88,6 +89,7 @@ async fn what_strangers_can_ask_for_needs_a_persons_token() {
         ("/magiclink", json!({"email": EMAIL})),
         ("/recover", json!({"email": EMAIL})),
         ("/resend", json!({"type": "signup", "email": EMAIL})),
+        ("/passkeys/authentication/options", json!({})),
     ] {
         let request = || it.service.client.post(path).json(&body);
         let message = "captcha protection: request disallowed (no captcha_token found)";

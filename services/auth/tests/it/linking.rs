@@ -74,6 +74,10 @@ async fn a_user_links_and_unlinks_an_identity() {
         .send()
         .await
         .expect(StatusCode::OK);
+    let logged = "select string_agg(distinct payload ->> 'action', ',') \
+                  from auth.audit_log_entries where payload ->> 'action' like 'identity%'";
+    let logged = service.value(logged).await;
+    assert_eq!(logged.as_deref(), Some("identity_linked,identity_unlinked"));
     let user = service.user(token).await.json();
     assert_eq!(user["email"], "other@example.com");
     assert_eq!(user["app_metadata"]["providers"], json!(["keycloak"]));

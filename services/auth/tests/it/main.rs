@@ -1,5 +1,6 @@
 //! auth on a real PostgreSQL.
 mod admin;
+mod admin_sso;
 mod authenticator;
 mod captcha;
 mod changes;
@@ -16,6 +17,8 @@ mod linking;
 mod logout;
 mod mailed;
 mod oauth;
+mod one_time;
+mod passkeys;
 mod passwordless;
 mod phone;
 mod pkce;
@@ -25,6 +28,7 @@ mod provider_accounts;
 mod receiver;
 mod refresh;
 mod rules;
+mod settings;
 mod signup;
 mod sso;
 mod support;

@@ -7,17 +7,17 @@ use time::Duration;
 
 use crate::{
     receiver::{Receiver, json as answer, receiver},
-    support::{Fixture, PASSWORD, access, refused, service_role, text, with},
+    support::{Fixture, PASSWORD, SECRET, access, refused, service_role, text, with},
 };
 
-const PHONE: &str = "15550100";
+pub(crate) const PHONE: &str = "15550100";
 
-struct Phoned {
-    service: Fixture,
+pub(crate) struct Phoned {
+    pub(crate) service: Fixture,
     receiver: Receiver,
 }
 
-async fn phoned(more: &[(&str, &str)]) -> Phoned {
+pub(crate) async fn phoned(more: &[(&str, &str)]) -> Phoned {
     let receiver = receiver(|_, _| answer(200, &json!({}))).await;
     let hook = receiver.settings("SEND_SMS");
     let mut settings = vec![
@@ -41,7 +41,7 @@ impl Phoned {
         self.receiver.last("SEND_SMS")["sms"].clone()
     }
 
-    fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         text(&self.message(), "otp").to_owned()
     }
 
@@ -50,7 +50,7 @@ impl Phoned {
         self.service.post("/verify", body).await
     }
 
-    async fn signed_in(&self) -> Value {
+    pub(crate) async fn signed_in(&self) -> Value {
         let otp = self.service.post("/otp", json!({"phone": PHONE})).await;
         assert_eq!(otp.expect(StatusCode::OK).json(), json!({}));
         let tokens = self.verify("sms", PHONE, &self.code()).await;
@@ -127,8 +127,8 @@ async fn a_code_sent_to_a_number_confirms_no_address() {
         .post("/otp", json!({"phone": PHONE}))
         .await
         .expect(StatusCode::OK);
-    let hash = auth::one_time::hash(PHONE, &it.code());
-    let body = json!({"type": "signup", "token_hash": hash});
+    let token = auth::one_time::Tokens::new(&SECRET.to_owned().into()).token(PHONE, &it.code());
+    let body = json!({"type": "signup", "token_hash": token});
     it.service
         .post("/verify", body)
         .await

@@ -2,32 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::client::Response;
+use testkit::{client::Response, jwt};
 use tokio::task::JoinSet;
 
 use crate::{
-    mailed::{CHALLENGE, Mailed, VERIFIER, mailed, query},
-    support::{EMAIL, Fixture, PASSWORD, access, autoconfirming, service_role, text, with},
+    factors::{challenged, enrolled, shown},
+    mailed::{CHALLENGE, VERIFIER, mailed, query},
+    support::{EMAIL, PASSWORD, SECRET, access, autoconfirming, service_role, text, with},
 };
 
 /// How many clients try the same at the same time.
 const CROWD: usize = 50;
-
-/// The statuses of a crowd that posts the same body.
-async fn crowd(service: &Fixture, path: &'static str, body: &Value) -> Vec<StatusCode> {
-    let mut running = JoinSet::new();
-    for _ in 0..CROWD {
-        let (client, body) = (service.client.clone(), body.clone());
-        running.spawn(async move { client.post(path).json(&body).send().await.status });
-    }
-    running.join_all().await
-}
-
-fn successes(statuses: &[StatusCode]) -> usize {
-    statuses.iter().filter(|status| status.is_success()).count()
-}
 
 #[tokio::test]
 async fn a_password_is_stored_as_an_argon2id_hash() {
@@ -75,47 +62,38 @@ async fn hashing_has_its_share_of_the_machine_and_no_more() {
     assert!(answers.iter().any(|answer| answer.status == StatusCode::OK));
 }
 
+/// Where one worker has no time for all, somebody is sent away: those who wait for a hash.
 #[tokio::test]
-async fn a_code_is_nowhere_stored_as_it_was_sent() {
-    let it = mailed(&[]).await;
-    it.service.sign_up(EMAIL).await.expect(StatusCode::OK);
-    let code = it.variable(EMAIL, "Token");
-    let stored = "select coalesce((select string_agg(t::text, ' ') from auth.one_time_tokens t), '') \
-                  || (select string_agg(u.confirmation_token, ' ') from auth.users u)";
-    let stored = it.service.value(stored).await.unwrap_or_default();
-    let hash = it.variable(EMAIL, "TokenHash");
-    assert!(stored.contains(&hash));
-    // The row has other digits (ids and times), so only what could be the code is looked at.
-    let without_hash = stored.replace(&hash, "");
-    let words = without_hash.split(|c: char| !c.is_ascii_alphanumeric());
-    assert!(!words.into_iter().any(|word| word == code), "{stored}");
-}
-
-#[tokio::test]
-async fn of_fifty_who_exchange_a_code_exactly_one_gets_tokens() {
-    let it = crowded(&[]).await;
-    let body = json!({
-        "email": EMAIL, "code_challenge": CHALLENGE, "code_challenge_method": "s256",
-    });
-    it.service.post("/otp", body).await.expect(StatusCode::OK);
-    let response = it.follow(EMAIL).await.expect(StatusCode::SEE_OTHER);
-    let code = query(&response, "code").expect("a code");
-    let body = json!({"auth_code": code, "code_verifier": VERIFIER});
-    let statuses = crowd(&it.service, "/token?grant_type=pkce", &body).await;
-    assert_eq!(successes(&statuses), 1, "{statuses:?}");
-}
-
-#[tokio::test]
-async fn of_fifty_who_type_a_recovery_code_exactly_one_gets_in() {
-    let it = crowded(&[]).await;
-    it.service
-        .post("/recover", json!({"email": EMAIL}))
+async fn an_unknown_address_costs_the_hash_that_a_known_one_costs() {
+    let service = with([
+        ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
+        ("AUTH_PASSWORD_WORKERS", "1"),
+        ("AUTH_PASSWORD_MAX_WAIT", "1ms"),
+        ("AUTH_RATE_LIMIT_SCALE", "100"),
+    ])
+    .await;
+    let admin = service_role();
+    let without_password = json!({"email": "grace@example.com", "email_confirm": true});
+    let create = service.client.post("/admin/users").bearer(&admin);
+    create
+        .json(&without_password)
+        .send()
         .await
         .expect(StatusCode::OK);
-    let code = it.variable(EMAIL, "Token");
-    let body = json!({"type": "recovery", "email": EMAIL, "token": code});
-    let statuses = crowd(&it.service, "/verify", &body).await;
-    assert_eq!(successes(&statuses), 1, "{statuses:?}");
+    for email in ["nobody@example.com", "grace@example.com"] {
+        let mut running = JoinSet::<Response>::new();
+        for _ in 0..CROWD {
+            let client = service.client.clone();
+            let body = json!({"email": email, "password": PASSWORD});
+            running.spawn(async move {
+                let request = client.post("/token?grant_type=password").json(&body);
+                request.send().await
+            });
+        }
+        let answers = running.join_all().await;
+        let is_sent_away = |answer: &Response| answer.status == StatusCode::SERVICE_UNAVAILABLE;
+        assert!(answers.iter().any(is_sent_away), "{email}");
+    }
 }
 
 #[tokio::test]
@@ -141,25 +119,58 @@ async fn guesses_at_a_code_are_limited_wherever_they_come_from() {
 
 #[tokio::test]
 async fn whoever_is_removed_or_banned_is_cut_off_at_the_next_check() {
-    for change in [
-        "delete from auth.users",
-        "update auth.users set banned_until = now() + interval '1 day'",
+    for (method, body) in [
+        (Method::DELETE, json!({})),
+        (Method::DELETE, json!({"should_soft_delete": true})),
+        (Method::PUT, json!({"ban_duration": "24h"})),
     ] {
-        let service = autoconfirming().await;
-        let tokens = service.signed_up(EMAIL).await;
-        service.execute(change).await;
-        service
-            .user(access(&tokens))
-            .await
-            .expect(StatusCode::FORBIDDEN);
-        service
-            .refresh(text(&tokens, "refresh_token"))
-            .await
-            .expect(StatusCode::BAD_REQUEST);
-        service
-            .sign_in(EMAIL, PASSWORD)
-            .await
-            .expect(StatusCode::BAD_REQUEST);
+        let it = mailed(&[]).await;
+        let service = &it.service;
+        let tokens = it.confirmed(EMAIL).await;
+        let flow = json!({
+            "email": EMAIL, "code_challenge": CHALLENGE, "code_challenge_method": "s256",
+        });
+        service.post("/otp", flow).await.expect(StatusCode::OK);
+        let code = query(&it.follow(EMAIL).await, "code").expect("a code");
+        let recover = service.post("/recover", json!({"email": EMAIL})).await;
+        recover.expect(StatusCode::OK);
+
+        let path = format!("/admin/users/{}", text(&tokens["user"], "id"));
+        let change = service.client.request(method.clone(), &path);
+        let change = change.bearer(&service_role()).json(&body);
+        change.send().await.expect(StatusCode::OK);
+
+        let mails = it.count();
+        let recovery = json!({"type": "recovery", "token_hash": it.variable(EMAIL, "TokenHash")});
+        let exchange = json!({"auth_code": code, "code_verifier": VERIFIER});
+        let mut claims = jwt::claims(access(&tokens));
+        claims["session_id"] = json!("");
+        let sessionless = jwt::sign(SECRET, &claims);
+        for (what, answer) in [
+            ("user", service.user(access(&tokens)).await),
+            ("token of no session", service.user(&sessionless).await),
+            (
+                "update",
+                service.put_user(access(&tokens), json!({"data": {}})).await,
+            ),
+            (
+                "refresh",
+                service.refresh(text(&tokens, "refresh_token")).await,
+            ),
+            ("password", service.sign_in(EMAIL, PASSWORD).await),
+            ("recovery", service.post("/verify", recovery).await),
+            (
+                "code",
+                service.post("/token?grant_type=pkce", exchange).await,
+            ),
+        ] {
+            assert!(
+                answer.status.is_client_error(),
+                "{what} after {method} {body}: {}",
+                answer.text()
+            );
+        }
+        assert_eq!(it.count(), mails);
     }
 }
 
@@ -189,9 +200,23 @@ async fn everything_that_concerns_security_is_in_the_audit_log() {
         .refresh(text(&signed_in, "refresh_token"))
         .await
         .expect(StatusCode::OK);
+    let proven = enrolled(service, token, "watch").await;
+    let challenge = challenged(service, token, &proven).await;
+    let code = shown(text(&proven["totp"], "secret"), service.now());
+    let verify = format!("/factors/{}/verify", text(&proven, "id"));
+    call(post(
+        &verify,
+        json!({"challenge_id": challenge, "code": code}),
+    ))
+    .await;
     let admin = service_role();
     let invite = json!({"email": "grace@example.com"});
     call(service.client.post("/invite").bearer(&admin).json(&invite)).await;
+    it.follow("grace@example.com").await;
+    let factor = format!("/admin/users/{id}/factors/{}", text(&proven, "id"));
+    let named = json!({"friendly_name": "clock"});
+    call(service.client.put(&factor).bearer(&admin).json(&named)).await;
+    call(service.client.delete(&factor).bearer(&admin)).await;
     let again = json!({"email": EMAIL, "password": PASSWORD});
     call(service.client.post("/signup").json(&again)).await;
     call(service.client.post("/logout").bearer(token)).await;
@@ -204,8 +229,11 @@ async fn everything_that_concerns_security_is_in_the_audit_log() {
     let logged: BTreeSet<_> = logged.split(',').collect();
     for action in [
         "challenge_created",
+        "factor_deleted",
         "factor_in_progress",
         "factor_unenrolled",
+        "factor_updated",
+        "invite_accepted",
         "login",
         "logout",
         "token_refreshed",
@@ -219,16 +247,8 @@ async fn everything_that_concerns_security_is_in_the_audit_log() {
         "user_repeated_signup",
         "user_signedup",
         "user_updated_password",
+        "verification_attempted",
     ] {
         assert!(logged.contains(action), "{action} is not in {logged:?}");
     }
-}
-
-/// A confirmed user, and limits that let a crowd in.
-async fn crowded(more: &[(&str, &str)]) -> Mailed {
-    let mut settings = vec![("AUTH_RATE_LIMIT_SCALE", "100")];
-    settings.extend(more);
-    let it = mailed(&settings).await;
-    it.confirmed(EMAIL).await;
-    it
 }

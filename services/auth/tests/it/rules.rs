@@ -132,10 +132,14 @@ fn the_contract_has_every_route() {
         "/admin/custom-providers",
         "/admin/custom-providers/{provider_id}",
         "/admin/generate_link",
+        "/admin/sso/providers",
+        "/admin/sso/providers/{idp_id}",
         "/admin/users",
         "/admin/users/{user_id}",
         "/admin/users/{user_id}/factors",
         "/admin/users/{user_id}/factors/{factor_id}",
+        "/admin/users/{user_id}/passkeys",
+        "/admin/users/{user_id}/passkeys/{passkey_id}",
         "/authorize",
         "/callback",
         "/factors",
@@ -147,6 +151,12 @@ fn the_contract_has_every_route() {
         "/logout",
         "/magiclink",
         "/otp",
+        "/passkeys",
+        "/passkeys/authentication/options",
+        "/passkeys/authentication/verify",
+        "/passkeys/registration/options",
+        "/passkeys/registration/verify",
+        "/passkeys/{passkey_id}",
         "/reauthenticate",
         "/recover",
         "/resend",
@@ -225,4 +235,78 @@ async fn there_is_no_single_sign_on_by_saml() {
     let request = || service.client.post("/sso").json(&body);
     let message = "SAML 2.0 is disabled";
     refused(request, 404, "saml_provider_disabled", message).await;
+}
+
+/// Sends the same until it is refused; how often it was not. What the client says of its address
+/// is another each time.
+async fn tries<'a>(request: impl Fn() -> testkit::client::RequestBuilder<'a>) -> usize {
+    const TOO_MANY: usize = 400;
+    for n in 0..TOO_MANY {
+        let claimed = format!("203.0.{}.{}", n / 250, n % 250);
+        let request = request().header("x-forwarded-for", &claimed);
+        let answer = request.header("x-real-ip", &claimed).send().await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            assert_eq!(answer.json()["error_code"], "over_request_rate_limit");
+            return n;
+        }
+    }
+    TOO_MANY
+}
+
+#[tokio::test]
+async fn without_a_setting_whatever_a_stranger_can_try_is_limited_by_their_real_address() {
+    let service = with([("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", "true")]).await;
+    let user = service.post("/signup", json!({})).await;
+    let token = crate::support::access(&user.expect(StatusCode::OK).json()).to_owned();
+    let peer = PeerAddr("198.51.100.7:4000".parse().expect("an address"));
+    let client = Client::new(service.router.clone().layer(Extension(peer)));
+    let nobody = "/factors/00000000-0000-4000-8000-000000000000";
+    let (challenge, verify) = (format!("{nobody}/challenge"), format!("{nobody}/verify"));
+    // Tokens come back while the test runs, so there may be some more.
+    for (path, body, expected) in [
+        ("/signup", json!({"email": EMAIL}), 30..60),
+        ("/signup", json!({"data": {}}), 30..60),
+        ("/otp", json!({"email": "x"}), 30..60),
+        ("/recover", json!({}), 30..60),
+        ("/resend", json!({}), 30..60),
+        ("/verify", json!({}), 30..60),
+        ("/token?grant_type=refresh_token", json!({}), 30..200),
+        (challenge.as_str(), json!({}), 15..60),
+    ] {
+        let tried = tries(|| client.post(path).bearer(&token).json(&body)).await;
+        assert!(expected.contains(&tried), "{path}: {tried}");
+    }
+    // These share what others have used up.
+    for path in ["/magiclink", verify.as_str()] {
+        let tried = tries(|| client.post(path).bearer(&token).json(&json!({}))).await;
+        assert!(tried < 15, "{path}: {tried}");
+    }
+    let tried = tries(|| client.get("/verify?token=x&type=signup")).await;
+    assert!(tried < 15, "GET /verify: {tried}");
+    let body = json!({"data": {}});
+    let tried = tries(|| client.put("/user").bearer(&token).json(&body)).await;
+    assert!((30..60).contains(&tried), "PUT /user: {tried}");
+}
+
+#[tokio::test]
+async fn without_a_setting_guesses_at_an_account_are_limited() {
+    let service = autoconfirming().await;
+    let tokens = service.signed_up(EMAIL).await;
+    let token = crate::support::access(&tokens);
+    let verify = json!({"type": "signup", "email": EMAIL, "token": "000000"});
+    let guess = json!({"password": "x"});
+    let code = json!({"email": EMAIL, "password": ""});
+    // The peer is on a private network, so another client stands behind each of them.
+    let verify = tries(|| service.client.post("/verify").json(&verify)).await;
+    let update = tries(|| service.client.put("/user").bearer(token).json(&guess)).await;
+    let password = tries(|| {
+        service
+            .client
+            .post("/token?grant_type=password")
+            .json(&code)
+    })
+    .await;
+    for tried in [verify, update, password] {
+        assert!((30..60).contains(&tried), "{tried}");
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use common::config::Env;
 
 /// Names of the settings, as the database knows them behind `pgrst.`, each with its older name.
-const NAMES: [(&str, Option<&str>); 25] = [
+const NAMES: [(&str, Option<&str>); 26] = [
     ("client_error_verbosity", None),
     ("db_aggregates_enabled", None),
     ("db_anon_role", None),
@@ -19,6 +19,7 @@ const NAMES: [(&str, Option<&str>); 25] = [
     ("db_timezone_enabled", None),
     ("db_tx_end", None),
     ("jwt_aud", None),
+    ("jwt_cache_max_entries", None),
     ("jwt_role_claim_key", Some("role_claim_key")),
     ("jwt_secret", None),
     ("jwt_secret_is_base64", Some("secret_is_base64")),

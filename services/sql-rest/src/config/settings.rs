@@ -15,6 +15,9 @@ use crate::{
 const HOISTED: &str = "statement_timeout,plan_filter.statement_cost_limit,\
                        default_transaction_isolation";
 
+/// Verified tokens to remember, unless configured.
+const CACHED_TOKENS: usize = 1000;
+
 /// Schemas that are PostgreSQL's own.
 const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
 
@@ -27,6 +30,10 @@ pub struct Settings {
     pub extra_search_path: Vec<String>,
     /// The role of requests without a token, if there is one.
     pub anonymous_role: Option<String>,
+    /// A function to call before settings are read from the database.
+    pub pre_config: Option<QualifiedName>,
+    /// Whether connections keep statements prepared.
+    pub keeps_statements: bool,
     /// A function to call before each request's statement.
     pub pre_request: Option<QualifiedName>,
     /// How transactions end.
@@ -35,6 +42,8 @@ pub struct Settings {
     pub hoisted_settings: Vec<String>,
     /// What verifies tokens, if anything does.
     pub keys: Option<Keys>,
+    /// Verified tokens to remember.
+    pub cached_tokens: usize,
     /// Who tokens must be meant for.
     pub audience: Option<String>,
     /// Where in a token the role is.
@@ -118,10 +127,15 @@ impl Reader<'_> {
             },
             extra_search_path: self.list("db_extra_search_path", "public"),
             anonymous_role: self.text("db_anon_role").map(str::to_owned),
+            pre_config: self.name("db_pre_config"),
+            keeps_statements: self.flag("db_prepared_statements", true),
             pre_request: self.name("db_pre_request"),
             transaction_end,
             hoisted_settings: self.list("db_hoisted_tx_settings", HOISTED),
             keys: self.keys(),
+            cached_tokens: self
+                .parsed("jwt_cache_max_entries")
+                .unwrap_or(CACHED_TOKENS),
             audience: self.audience(),
             role_claim: self.parsed("jwt_role_claim_key").unwrap_or_default(),
             openapi_mode: self.choice(

@@ -9,7 +9,7 @@ impl Error {
     /// What happened.
     pub fn message(&self) -> String {
         match self {
-            Self::Connection(_) => "Database connection error. Retrying the connection.".into(),
+            Self::Connection(_) => "Database connection error.".into(),
             Self::Client(_) => "Database client error. Retrying the connection.".into(),
             Self::NoSchemaCache => {
                 "Could not query the database for the schema cache. Retrying.".into()

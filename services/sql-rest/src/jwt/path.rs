@@ -1,14 +1,26 @@
-//! Where in a token the role is: `.role`, `.app."my roles"[0]`, `.roles[?(@ ^== "db_")]`,
-//! `.groups[0][3:-1]`. In the newer way it begins with `$`, and a key may stand in brackets:
-//! `$.app['my roles'][0]`.
+//! Where in a token the role is.
+//!
+//! The way of JSON Path (RFC 9535) begins with `$`: `$.app["my roles"][0]`,
+//! `$.roles[?search(@, "^db_")]`; of several places the first counts. The older way begins with a
+//! dot: `.role`, `.app."my roles"[0]`, `.roles[?(@ ^== "db_")]`, `.groups[0][3:-1]`.
 
 use std::{borrow::Cow, num::ParseIntError, str::FromStr};
 
 use serde_json::{Map, Value};
+use serde_json_path::JsonPath;
 
 /// A path to a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimPath(Vec<Step>);
+pub enum ClaimPath {
+    /// In the standard way.
+    Standard(JsonPath),
+    /// In the older way.
+    Older(Steps),
+}
+
+/// A path in the older way; the first step is a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steps(Vec<Step>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
@@ -39,28 +51,43 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 
 /// A path that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("it is not a path such as .role")]
+#[error("it is not a path such as $.role")]
 pub struct InvalidPath;
 
 impl ClaimPath {
     /// The claim as text, if it is there; what is not text is given as JSON.
     pub(super) fn find(&self, claims: &Map<String, Value>) -> Option<String> {
-        let mut steps = self.0.iter();
-        let Step::Key(first) = steps.next()? else {
-            return None;
-        };
-        let first = Cow::Borrowed(claims.get(first)?);
-        match steps.try_fold(first, |value, step| step.apply(value))? {
-            Cow::Owned(Value::String(text)) => Some(text),
-            Cow::Borrowed(Value::String(text)) => Some(text.clone()),
-            other => Some(other.to_string()),
+        match self {
+            Self::Standard(path) => {
+                let claims = Value::Object(claims.clone());
+                path.query(&claims).first().map(text)
+            }
+            Self::Older(steps) => steps.find(claims).as_deref().map(text),
         }
     }
 }
 
 impl Default for ClaimPath {
     fn default() -> Self {
-        Self(vec![Step::Key("role".to_owned())])
+        Self::Older(Steps(vec![Step::Key("role".to_owned())]))
+    }
+}
+
+fn text(claim: &Value) -> String {
+    match claim {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Steps {
+    fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<Cow<'a, Value>> {
+        let mut steps = self.0.iter();
+        let Step::Key(first) = steps.next()? else {
+            return None;
+        };
+        let first = Cow::Borrowed(claims.get(first)?);
+        steps.try_fold(first, |value, step| step.apply(value))
     }
 }
 
@@ -123,15 +150,19 @@ impl FromStr for ClaimPath {
     type Err = InvalidPath;
 
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
+        if text.starts_with('$') {
+            let path = JsonPath::parse(text).map_err(|_| InvalidPath)?;
+            return Ok(Self::Standard(path));
+        }
         let mut steps = Vec::new();
-        let mut rest = text.strip_prefix('$').unwrap_or(text);
+        let mut rest = text;
         while !rest.is_empty() {
             let (step, after) = step(rest).ok_or(InvalidPath)?;
             steps.push(step);
             rest = after;
         }
         match steps.first() {
-            Some(Step::Key(_)) => Ok(Self(steps)),
+            Some(Step::Key(_)) => Ok(Self::Older(Steps(steps))),
             _ => Err(InvalidPath),
         }
     }
@@ -144,13 +175,7 @@ fn step(text: &str) -> Option<(Step, &str)> {
     }
     let rest = text.strip_prefix('[')?;
     if let Some(condition) = rest.strip_prefix("?(@") {
-        return first(condition, ")]");
-    }
-    if let Some(condition) = rest.strip_prefix("?@") {
-        return first(condition, "]");
-    }
-    if let Some((key, rest)) = quoted(rest) {
-        return Some((Step::Key(key), rest.strip_prefix(']')?));
+        return first(condition);
     }
     let (inner, rest) = rest.split_once(']')?;
     let step = match inner.split_once(':') {
@@ -170,8 +195,8 @@ fn slice(from: &str, to: &str) -> Result<Step, ParseIntError> {
 }
 
 fn key(text: &str) -> Option<(String, &str)> {
-    if text.starts_with('"') {
-        return quoted(text);
+    if let Some(quoted) = quoted(text) {
+        return Some(quoted);
     }
     let is_plain = |character: char| character.is_alphanumeric() || "_$@".contains(character);
     let end = text
@@ -182,19 +207,18 @@ fn key(text: &str) -> Option<(String, &str)> {
 }
 
 fn quoted(text: &str) -> Option<(String, &str)> {
-    let quote = text.chars().next().filter(|first| "\"'".contains(*first))?;
-    let (inner, rest) = text.strip_prefix(quote)?.split_once(quote)?;
+    let (inner, rest) = text.strip_prefix('"')?.split_once('"')?;
     Some((inner.to_owned(), rest))
 }
 
-/// The rest of `[?(@ == "x")]`, up to its `end`.
-fn first<'a>(text: &'a str, end: &str) -> Option<(Step, &'a str)> {
+/// The rest of `[?(@ == "x")]`.
+fn first(text: &str) -> Option<(Step, &str)> {
     let text = text.trim_start();
     let (comparison, text) = COMPARISONS
         .iter()
         .find_map(|(sign, comparison)| Some((*comparison, text.strip_prefix(sign)?)))?;
     let (operand, rest) = quoted(text.trim_start())?;
-    let rest = rest.trim_start().strip_prefix(end)?;
+    let rest = rest.trim_start().strip_prefix(")]")?;
     Some((Step::First(comparison, operand), rest))
 }
 
@@ -236,7 +260,14 @@ mod tests {
             ("$.role", Some("me")),
             ("$.app['my roles'][1]", Some("db_b")),
             ("$[\"https://x.y/role\"]", Some("far")),
-            ("$.app['my roles'][?@ ^== 'db']", Some("db_b")),
+            ("$.app['my roles'][?search(@, '^db_')]", Some("db_b")),
+            ("$.app['my roles'][?match(@, '.*_x')]", Some("c_x")),
+            ("$.app['my roles'][?@ != 'a']", Some("db_b")),
+            ("$.app[\"my roles\"][-1]", Some("c_x")),
+            ("$.app['my roles'][1:]", Some("db_b")),
+            ("$.app.*[0]", Some("a")),
+            ("$..level", Some("3")),
+            ("$.app.nothing", None),
             (".role[0:][:1]", Some("m")),
             (".app[1:]", None),
             (".app.nothing", None),
@@ -262,6 +293,9 @@ mod tests {
             ".my_role;;domain",
             ".role[?(@ = \"a\")]",
             ".\"a",
+            "$role",
+            "$.my-role",
+            "$.roles[?(@ ^== 'db')]",
         ] {
             assert!(text.parse::<ClaimPath>().is_err(), "{text}");
         }

@@ -22,7 +22,7 @@ fn authenticator_at(pairs: &[(&str, &str)], clock: Clock) -> Authenticator {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let (settings, problems) = Settings::read(&Given::default().overlaid(pairs));
     assert!(problems.is_empty(), "{problems:?}");
-    Authenticator::new(&settings, 100, clock)
+    Authenticator::new(&settings, clock)
 }
 
 fn at(seconds: i64) -> OffsetDateTime {

@@ -31,12 +31,14 @@ pub(super) async fn listen(cache: SchemaCache, channel: String) {
             connection
         };
         let Err(error) = obey(&cache, &mut connection).await;
-        tracing::warn!(%error, "the connection that listens for reloads ended");
+        let error = common::error::chain(&error);
+        tracing::warn!(error, "the connection that listens for reloads ended");
     }
 }
 
 async fn subscribe(cache: &SchemaCache, channel: &str) -> Result<Connection, Failure> {
-    let mut sql = "listen ".to_owned();
+    // Administrators look for it as it is written by PostgREST.
+    let mut sql = "LISTEN ".to_owned();
     quote::ident(&mut sql, channel);
     let mut connection = cache.pool().connect_apart().await?;
     connection.run(&[Statement::once(&sql, &[])]).await?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::postgres::{Connection, Failure, Isolation, Param, Statement};
 
-use crate::{config::Given, quote, session::parse_isolation};
+use crate::{catalog::QualifiedName, config::Given, quote, session::parse_isolation};
 
 /// What comes before the names of the service's own settings.
 const PREFIX: &str = "pgrst.";
@@ -75,7 +75,7 @@ pub(super) async fn of_roles(connection: &mut Connection) -> Result<RoleSettings
 /// these over what the function `pre_config` sets.
 pub(super) async fn of_database(
     connection: &mut Connection,
-    pre_config: Option<&str>,
+    pre_config: Option<&QualifiedName>,
 ) -> Result<Vec<(String, String)>, Failure> {
     let names: Vec<String> = Given::names()
         .map(|name| format!("{PREFIX}{name}"))
@@ -97,13 +97,20 @@ pub(super) async fn of_database(
     Ok(found)
 }
 
-fn call(function: &str) -> String {
+/// What sessions of ours begin with, as far as it is said in the database.
+pub(super) async fn of_sessions(connection: &mut Connection) -> Result<String, Failure> {
+    let sql = include_str!("sessions.sql");
+    let mut found = String::new();
+    connection
+        .run_each(&[Statement::once(sql, &[])], |_, row| {
+            row.text(0).unwrap_or_default().clone_into(&mut found);
+        })
+        .await?;
+    Ok(found)
+}
+
+fn call(function: &QualifiedName) -> String {
     let mut sql = "select from ".to_owned();
-    for (position, part) in function.splitn(2, '.').enumerate() {
-        if position > 0 {
-            sql.push('.');
-        }
-        quote::ident(&mut sql, part);
-    }
+    quote::qualified(&mut sql, function);
     sql + "()"
 }

@@ -173,6 +173,50 @@ async fn settings_that_cannot_be_used_change_nothing() {
 }
 
 #[tokio::test]
+async fn the_database_says_whether_statements_stay_prepared_and_what_sets_the_rest() {
+    let stack = stack(&[]).await;
+    stack
+        .sql(
+            "create function api.prepared() returns bigint language sql stable security definer \
+               as 'select count(*) from pg_prepared_statements'; \
+             create function api.configure() returns void language sql \
+               as $$ select set_config('pgrst.db_max_rows', '1', true) $$; \
+             grant usage on schema api to authenticator",
+        )
+        .await;
+    let database = stack.database.name();
+    let alter = format!("alter role authenticator in database {database} set pgrst.");
+    let count = async || {
+        let answer = stack.client.get("/rpc/prepared").send().await;
+        (answer.status == StatusCode::OK).then(|| answer.json())
+    };
+    stack.sql("notify pgrst, 'reload schema'").await;
+    eventually("statements stay prepared", DEADLINE, async || {
+        let found = count().await?;
+        (found != json!(0)).then_some(())
+    })
+    .await;
+    stack
+        .sql(&format!("{alter}db_prepared_statements = 'false'"))
+        .await;
+    stack
+        .sql(&format!("{alter}db_pre_config = 'api.configure'"))
+        .await;
+    // The first time the function is learnt of, the second time it is called.
+    eventually("nothing stays prepared", DEADLINE, async || {
+        stack.sql("notify pgrst, 'reload config'").await;
+        (count().await? == json!(0)).then_some(())
+    })
+    .await;
+    eventually("the function sets what the rest is", DEADLINE, async || {
+        stack.sql("notify pgrst, 'reload config'").await;
+        let books = stack.client.get("/books").send().await.json();
+        (books.as_array()?.len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_function_for_settings_that_fails_stops_nothing() {
     let stack = stack(&[("PGRST_DB_PRE_CONFIG", "api.nothing")]).await;
     assert_eq!(status(&stack.client, "/books").await, StatusCode::OK);
@@ -216,6 +260,26 @@ async fn settings_of_a_role_hold_for_its_requests() {
     ] {
         assert_eq!(setting(function, name).await, Some(json!(value)), "{name}");
     }
+}
+
+#[tokio::test]
+async fn connections_begin_anew_when_the_settings_they_begin_with_change() {
+    let stack = stack(&[]).await;
+    let timeout = async || {
+        let answer = stack.client.get("/rpc/whoami").send().await;
+        answer.expect(StatusCode::OK).json()["timeout"].clone()
+    };
+    assert_eq!(timeout().await, "0");
+    let database = stack.database.name();
+    let alter = format!("alter role authenticator in database {database}");
+    stack
+        .sql(&format!("{alter} set statement_timeout = '9s'"))
+        .await;
+    eventually("the new timeout holds", DEADLINE, async || {
+        stack.sql("notify pgrst, 'reload schema'").await;
+        (timeout().await == "9s").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

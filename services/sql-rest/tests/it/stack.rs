@@ -33,13 +33,17 @@ pub(crate) async fn stack(pairs: &[(&str, &str)]) -> Stack {
 
 /// The service over what `sql` makes; `name` stands for it.
 pub(crate) async fn stack_with(name: &str, sql: &str, pairs: &[(&str, &str)]) -> Stack {
-    let database = database_from(name, async |database| {
+    stack_over(database_with(name, sql).await, pairs).await
+}
+
+/// A copy of what `sql` makes; `name` stands for it.
+pub(crate) async fn database_with(name: &str, sql: &str) -> Database {
+    database_from(name, async |database| {
         roles().await;
         database.connect().await.batch_execute(sql).await?;
         Ok(())
     })
-    .await;
-    stack_over(database, pairs).await
+    .await
 }
 
 /// The service over `database`, when it has loaded what is there.

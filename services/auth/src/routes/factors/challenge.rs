@@ -16,12 +16,11 @@ use crate::{
     error::Result,
     factor::{Factor, Kind},
     limits::Limit,
-    one_time,
     request::{FactorId, OptionalBody, Origin},
     store::{self, factors::NewChallenge},
     texts::{self, Text},
     user::User,
-    webauthn::{self, Credential},
+    webauthn::{self, Asked, Credential, Purpose},
 };
 
 /// How a code is to be sent.
@@ -85,7 +84,7 @@ pub async fn challenge(
         Kind::Phone => {
             texts::check_channel(&input.channel)?;
             let made = code_for(&state, &factor)?;
-            new.code_hash = Some(one_time::hash(&made.phone, &made.code));
+            new.code_hash = Some(state.tokens().stored(&made.phone, &made.code));
             text = Some(made);
         }
         Kind::WebAuthn => {
@@ -134,21 +133,23 @@ async fn request_for(
     challenge: &str,
 ) -> Result<BrowserRequest> {
     let party = &state.config().webauthn;
+    let asked = Asked {
+        challenge,
+        purpose: Purpose::SecondFactor,
+    };
     if let Some(credential) = factor.credential().filter(|_| factor.is_verified()) {
         return Ok(BrowserRequest {
             ceremony: "request",
-            credential_options: party.request_options(challenge, &credential),
+            credential_options: json!({
+                "publicKey": party.request_options(asked, Some(&credential)),
+            }),
         });
     }
     let factors = store::factors::of_users(connection, &[user.id]).await?;
     let known: Vec<Credential> = factors.iter().filter_map(Factor::credential).collect();
-    let name = if user.email().is_empty() {
-        user.phone()
-    } else {
-        user.email()
-    };
+    let creation = party.creation_options(asked, (user.id, user.contact()), &known);
     Ok(BrowserRequest {
         ceremony: "create",
-        credential_options: party.creation_options(challenge, (user.id, name), &known),
+        credential_options: json!({ "publicKey": creation }),
     })
 }

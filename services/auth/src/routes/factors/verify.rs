@@ -19,12 +19,11 @@ use crate::{
     grant::{self, Granted, Tokens},
     hooks::points,
     limits::Limit,
-    one_time,
     request::{Body, FactorId, Origin},
     store::{self, factors::Challenge},
     totp,
     user::User,
-    webauthn::{Credential, Rejection},
+    webauthn::{Asked, Credential, Purpose, Rejection},
 };
 
 /// The answer to a challenge.
@@ -150,7 +149,7 @@ async fn attempt(
     let challenge = open_challenge(state, connection, id, &input.challenge_id, origin).await?;
     let proof = match kind {
         Kind::Totp => by_totp(state, connection, &factor, &input.code).await?,
-        Kind::Phone => by_phone(&factor, &challenge, &input.code),
+        Kind::Phone => by_phone(state, &factor, &challenge, &input.code),
         Kind::WebAuthn => {
             let answer = input.webauthn.as_ref().ok_or_else(no_config)?;
             by_credential(state, &factor, &challenge, answer)
@@ -180,8 +179,9 @@ async fn by_totp(
     })
 }
 
-fn by_phone(factor: &Factor, challenge: &Challenge, code: &str) -> Result<Proof> {
-    let made = one_time::hash(factor.phone.as_deref().unwrap_or_default(), code);
+fn by_phone(state: &AppState, factor: &Factor, challenge: &Challenge, code: &str) -> Result<Proof> {
+    let phone = factor.phone.as_deref().unwrap_or_default();
+    let made = state.tokens().stored(phone, code);
     let sent = challenge.otp_code.as_deref().unwrap_or_default();
     if bool::from(made.as_bytes().ct_eq(sent.as_bytes())) {
         Ok(Proof::Code(made))
@@ -198,13 +198,16 @@ fn by_credential(
     answer: &BrowserAnswer,
 ) -> Result<Proof> {
     let party = &state.config().webauthn;
-    let challenge = challenge.browser_challenge().unwrap_or_default();
+    let asked = Asked {
+        challenge: challenge.browser_challenge().unwrap_or_default(),
+        purpose: Purpose::SecondFactor,
+    };
     let known = factor.credential().filter(|_| factor.is_verified());
     let response = &answer.credential_response;
     let result = match (&known, answer.ceremony.as_str()) {
-        (None, "create") => party.register(challenge, response),
+        (None, "create") => party.register(asked, response),
         (Some(credential), "request") => {
-            party.authenticate(challenge, (factor.user_id, credential), response)
+            party.authenticate(asked, (factor.user_id, credential), response)
         }
         _ => Err(Rejection::Malformed),
     };

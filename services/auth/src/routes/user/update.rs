@@ -83,6 +83,13 @@ pub async fn update(
     state
         .limits()
         .check(Limit::UpdateUser, origin.ip, state.now())?;
+    if input.password.is_some() {
+        // The answers tell whether a password or a code was the right one.
+        let account = signed_in.user.id.to_string();
+        state
+            .limits()
+            .check_account(Limit::UpdateUser, &account, state.now())?;
+    }
     input.normalize()?;
     input.check_allowed(&state, &signed_in)?;
     check_second_factor(&state, &signed_in, &input).await?;
