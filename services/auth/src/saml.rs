@@ -72,16 +72,16 @@ pub async fn current_metadata(
     if !is_old && known.valid_until.is_none_or(|until| now < until) {
         return Ok(known);
     }
-    let fetched = async {
+    let latest = async {
         let text = fetch_metadata(fetcher, url).await?;
-        let fetched = IdentityProvider::read(&text)?;
-        Ok::<_, Error>((text, fetched))
+        let metadata = IdentityProvider::read(&text)?;
+        Ok::<_, Error>((text, metadata))
     };
-    match fetched.await {
-        Ok((text, fetched)) if fetched.entity_id == provider.entity_id => {
+    match latest.await {
+        Ok((text, metadata)) if metadata.entity_id == provider.entity_id => {
             let mut connection = store.connection().await?;
             crate::store::sso_providers::refresh(&mut connection, provider.id, &text, now).await?;
-            Ok(fetched)
+            Ok(metadata)
         }
         Ok(_) => {
             tracing::warn!(sso_provider.id = %provider.id, "the metadata is of another entity");

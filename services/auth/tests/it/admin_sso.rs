@@ -59,19 +59,6 @@ async fn an_identity_provider_is_made_known_changed_and_removed() {
     let listed = read(&service, PATH).await;
     assert_eq!(listed["items"][0]["id"], added["id"]);
     assert_eq!(listed["items"][0]["saml"].get("metadata_xml"), None);
-    for (filter, count) in [
-        ("resource_id=acme:live", 1),
-        ("resource_id=acme", 0),
-        ("resource_id_prefix=acme:", 1),
-        ("resource_id_prefix=other", 0),
-    ] {
-        let listed = read(&service, &format!("{PATH}?{filter}")).await;
-        assert_eq!(
-            listed["items"].as_array().map(Vec::len),
-            Some(count),
-            "{filter}"
-        );
-    }
 
     let transient = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
     let body = json!({
@@ -113,6 +100,27 @@ async fn an_identity_provider_is_made_known_changed_and_removed() {
         .value("select count(*)::text from auth.sso_domains")
         .await;
     assert_eq!(left.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn identity_providers_are_found_by_the_operators_names() {
+    let service = saml(&[]).await;
+    let metadata = IdentityProvider::new("https://idp.example.com").metadata();
+    let body = json!({"type": "saml", "metadata_xml": metadata, "resource_id": "acme:live"});
+    add(&service, &body).await.expect(StatusCode::CREATED);
+    for (filter, count) in [
+        ("resource_id=acme:live", 1),
+        ("resource_id=acme", 0),
+        ("resource_id_prefix=acme:", 1),
+        ("resource_id_prefix=other", 0),
+    ] {
+        let listed = read(&service, &format!("{PATH}?{filter}")).await;
+        assert_eq!(
+            listed["items"].as_array().map(Vec::len),
+            Some(count),
+            "{filter}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -168,30 +176,6 @@ async fn what_an_admin_says_about_an_identity_provider_must_be_right() {
              urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
         ),
         (
-            json!({"type": "saml", "metadata_xml": metadata.replace("entityID=", "id=")}),
-            400,
-            invalid,
-            "SAML Metadata does not contain an EntityID",
-        ),
-        (
-            json!({"type": "saml", "metadata_xml": metadata.replace("IDPSSO", "SPSSO")}),
-            400,
-            invalid,
-            "SAML Metadata does not contain any IDPSSODescriptor",
-        ),
-        (
-            json!({"type": "saml", "metadata_xml": metadata.replace("signing", "encryption")}),
-            400,
-            invalid,
-            "SAML Metadata does not contain a signing certificate with an RSA or ECDSA key",
-        ),
-        (
-            json!({"type": "saml", "metadata_xml": format!("<!DOCTYPE a>{metadata}")}),
-            400,
-            invalid,
-            "SAML Metadata cannot be read: it is not well-formed XML without a document type",
-        ),
-        (
             json!({"type": "saml", "metadata_xml": idp.metadata()}),
             422,
             "saml_idp_already_exists",
@@ -213,6 +197,35 @@ async fn what_an_admin_says_about_an_identity_provider_must_be_right() {
                    expected 'https://idp.example.com' but got 'https://other.example.com'";
     let request = || service.client.put(&path).bearer(&admin).json(&body);
     refused(request, 400, "saml_entity_id_mismatch", message).await;
+}
+
+#[tokio::test]
+async fn metadata_name_one_identity_provider_and_its_keys() {
+    let service = saml(&[]).await;
+    let metadata = IdentityProvider::new("https://idp.example.com").metadata();
+    let admin = service_role();
+    for (metadata, message) in [
+        (
+            metadata.replace("entityID=", "id="),
+            "SAML Metadata does not contain an EntityID",
+        ),
+        (
+            metadata.replace("IDPSSO", "SPSSO"),
+            "SAML Metadata does not contain any IDPSSODescriptor",
+        ),
+        (
+            metadata.replace("signing", "encryption"),
+            "SAML Metadata does not contain a signing certificate with an RSA or ECDSA key",
+        ),
+        (
+            format!("<!DOCTYPE a>{metadata}"),
+            "SAML Metadata cannot be read: it is not well-formed XML without a document type",
+        ),
+    ] {
+        let body = json!({"type": "saml", "metadata_xml": metadata});
+        let request = || service.client.post(PATH).bearer(&admin).json(&body);
+        refused(request, 400, "validation_failed", message).await;
+    }
 }
 
 #[tokio::test]

@@ -145,96 +145,103 @@ fn with_signature(said: &Said, assertion: &str, signature: &str) -> String {
     said.envelope("r-1", &assertion)
 }
 
-#[tokio::test]
-async fn nothing_can_be_wrapped_around_what_is_signed() {
-    let (service, idp, _) = with_idp(&[]).await;
-    type Wrap = fn(&IdentityProvider, &Said) -> String;
-    let signed = |idp: &IdentityProvider, said: &Said| {
-        let signature = idp.signature(&said.assertion(), &said.id);
-        said.assertion()
-            .replacen("</saml:Issuer>", &format!("</saml:Issuer>{signature}"), 1)
-    };
-    let wraps: [(&str, Wrap); 7] = [
-        ("a second assertion before it", |idp, said| {
-            let response = idp.response(said);
-            let (head, tail) = response
-                .split_once("<saml:Assertion")
-                .expect("an assertion");
-            format!("{head}{}<saml:Assertion{tail}", about_mallory(said))
-        }),
-        ("a second assertion after it", |idp, said| {
-            let response = idp.response(said);
-            response.replace(
-                "</samlp:Response>",
-                &format!("{}</samlp:Response>", about_mallory(said)),
-            )
-        }),
-        ("the signed one hidden in an extension", |idp, said| {
+type Change = (fn(&mut Said), &'static str);
+type Wrap = fn(&IdentityProvider, &Said) -> String;
+
+/// Ways to have a forged assertion read in place of the one that is signed.
+const WRAPS: [(&str, Wrap); 7] = [
+    ("a second assertion before it", |idp, said| {
+        let response = idp.response(said);
+        let (head, tail) = response
+            .split_once("<saml:Assertion")
+            .expect("an assertion");
+        format!("{head}{}<saml:Assertion{tail}", about_mallory(said))
+    }),
+    ("a second assertion after it", |idp, said| {
+        let response = idp.response(said);
+        response.replace(
+            "</samlp:Response>",
+            &format!("{}</samlp:Response>", about_mallory(said)),
+        )
+    }),
+    ("the signed one hidden in an extension", |idp, said| {
+        let response = idp.response(said);
+        let (head, tail) = response
+            .split_once("<saml:Assertion")
+            .expect("an assertion");
+        let inner = tail.replace("</samlp:Response>", "");
+        format!(
+            "{head}<samlp:Extensions><saml:Assertion{inner}</samlp:Extensions>{}\
+                 </samlp:Response>",
+            about_mallory(said)
+        )
+    }),
+    (
+        "the signed one inside the forged one's advice",
+        |idp, said| {
             let response = idp.response(said);
             let (head, tail) = response
                 .split_once("<saml:Assertion")
                 .expect("an assertion");
             let inner = tail.replace("</samlp:Response>", "");
-            format!(
-                "{head}<samlp:Extensions><saml:Assertion{inner}</samlp:Extensions>{}\
-                 </samlp:Response>",
-                about_mallory(said)
+            let forged = about_mallory(said).replace(
+                "<saml:AuthnStatement",
+                &format!("<saml:Advice><saml:Assertion{inner}</saml:Advice><saml:AuthnStatement"),
+            );
+            format!("{head}{forged}</samlp:Response>")
+        },
+    ),
+    (
+        "the signed one inside the signature of the forged one",
+        |idp, said| {
+            let signature = idp.signature(&said.assertion(), &said.id);
+            let object = format!("<ds:Object>{}</ds:Object></ds:Signature>", said.assertion());
+            let signature = signature.replace("</ds:Signature>", &object);
+            let forged = about_mallory(said);
+            with_signature(said, &forged, &signature)
+        },
+    ),
+    (
+        "the signature moved into the forged one of the same id",
+        |idp, said| {
+            let signature = idp.signature(&said.assertion(), &said.id);
+            let forged = said.assertion().replace("ada-1", "mallory");
+            with_signature(said, &forged, &signature).replace(
+                "</samlp:Response>",
+                &format!("{}</samlp:Response>", said.assertion()),
             )
-        }),
-        (
-            "the signed one inside the forged one's advice",
-            |idp, said| {
-                let response = idp.response(said);
-                let (head, tail) = response
-                    .split_once("<saml:Assertion")
-                    .expect("an assertion");
-                let inner = tail.replace("</samlp:Response>", "");
-                let forged = about_mallory(said).replace(
-                    "<saml:AuthnStatement",
-                    &format!(
-                        "<saml:Advice><saml:Assertion{inner}</saml:Advice><saml:AuthnStatement"
-                    ),
-                );
-                format!("{head}{forged}</samlp:Response>")
-            },
-        ),
-        (
-            "the signed one inside the signature of the forged one",
-            |idp, said| {
-                let signature = idp.signature(&said.assertion(), &said.id);
-                let object = format!("<ds:Object>{}</ds:Object></ds:Signature>", said.assertion());
-                let signature = signature.replace("</ds:Signature>", &object);
-                let forged = about_mallory(said);
-                with_signature(said, &forged, &signature)
-            },
-        ),
-        (
-            "the signature moved into the forged one of the same id",
-            |idp, said| {
-                let signature = idp.signature(&said.assertion(), &said.id);
-                let forged = said.assertion().replace("ada-1", "mallory");
-                with_signature(said, &forged, &signature).replace(
-                    "</samlp:Response>",
-                    &format!("{}</samlp:Response>", said.assertion()),
-                )
-            },
-        ),
-        ("the signed response inside a forged one", |idp, said| {
-            let response = idp.response(&Said {
-                signed: Signed::Response,
-                ..said.clone()
-            });
-            let forged = said.envelope("r-mallory", &about_mallory(said));
-            forged.replace(
-                "<samlp:Status>",
-                &format!("<samlp:Extensions>{response}</samlp:Extensions><samlp:Status>"),
-            )
-        }),
-    ];
-    for (what, wrap) in wraps {
+        },
+    ),
+    ("the signed response inside a forged one", |idp, said| {
+        let response = idp.response(&Said {
+            signed: Signed::Response,
+            ..said.clone()
+        });
+        let forged = said.envelope("r-mallory", &about_mallory(said));
+        forged.replace(
+            "<samlp:Status>",
+            &format!("<samlp:Extensions>{response}</samlp:Extensions><samlp:Status>"),
+        )
+    }),
+];
+
+#[tokio::test]
+async fn nothing_can_be_wrapped_around_what_is_signed() {
+    let (service, idp, _) = with_idp(&[]).await;
+    for (what, wrap) in WRAPS {
         let reason = refusal(&service, &idp, |idp, said| wrap(idp, &said)).await;
         assert_eq!(reason, UNUSUAL, "{what}");
     }
+}
+
+#[tokio::test]
+async fn one_signature_in_its_place_counts() {
+    let (service, idp, _) = with_idp(&[]).await;
+    let signed = |idp: &IdentityProvider, said: &Said| {
+        let signature = idp.signature(&said.assertion(), &said.id);
+        said.assertion()
+            .replacen("</saml:Issuer>", &format!("</saml:Issuer>{signature}"), 1)
+    };
     // With one assertion in place, a signature of another one is found out.
     let reason = refusal(&service, &idp, |idp, said| {
         let signature = idp.signature(&said.assertion(), &said.id);
@@ -292,7 +299,7 @@ async fn a_name_cannot_be_cut_by_a_comment() {
 #[tokio::test]
 async fn a_response_for_somebody_else_or_another_time_is_refused() {
     let (service, idp, _) = with_idp(&[]).await;
-    let changes: [(fn(&mut Said), &str); 9] = [
+    let changes: [Change; 9] = [
         (
             |said| said.audience = "https://other.example.com",
             "it is not for this audience",

@@ -116,7 +116,7 @@ async fn with_pkce_a_single_sign_on_ends_with_a_code() {
     let end = service.now() + Duration::hours(1);
     let more = json!({"code_challenge": CHALLENGE, "code_challenge_method": "s256"});
     let landed = through(&service, &idp, more, |said| {
-        said.session_ends_at = Some(end)
+        said.session_ends_at = Some(end);
     })
     .await;
     let landed = landed.expect(StatusCode::FOUND);
@@ -142,7 +142,7 @@ async fn the_identity_provider_says_when_a_session_ends() {
     let (service, idp, _) = with_idp(&[]).await;
     let end = service.now() + Duration::hours(1);
     let landed = through(&service, &idp, json!({}), |said| {
-        said.session_ends_at = Some(end)
+        said.session_ends_at = Some(end);
     })
     .await;
     let refresh = fragment(&landed, "refresh_token").expect("a token");
@@ -356,7 +356,7 @@ async fn an_error_leads_back_to_where_the_sign_on_began() {
 
     let transient = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
     let landed = through(&service, &idp, more.clone(), |said| {
-        said.name_id_format = transient
+        said.name_id_format = transient;
     });
     let landed = landed.await.expect(StatusCode::SEE_OTHER);
     assert_eq!(

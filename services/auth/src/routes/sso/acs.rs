@@ -215,8 +215,8 @@ async fn settle(
 ) -> Result<String> {
     let now = state.now();
     let mut tx = state.store().begin().await?;
-    let used = (back.provider.entity_id.as_str(), assertion.id.as_str());
-    if !store::saml_flows::use_assertion(&mut tx, used, assertion.usable_until, now).await? {
+    let known_as = (back.provider.entity_id.as_str(), assertion.id.as_str());
+    if !store::saml_flows::use_assertion(&mut tx, known_as, assertion.usable_until, now).await? {
         let message = "SAML Assertion is not valid: it was used before";
         return Err(Error::invalid(message));
     }
