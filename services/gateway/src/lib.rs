@@ -15,7 +15,7 @@ use common::{
 };
 use tokio::net::TcpListener;
 
-pub use self::config::Config;
+pub use self::{config::Config, upstream::Names};
 use self::{
     connection::Connections,
     reload::Reloader,

@@ -34,7 +34,7 @@ impl Reloader {
         challenges: Challenges,
         lifecycle: &Lifecycle,
     ) -> io::Result<Self> {
-        let upstreams = Upstreams::new(lifecycle);
+        let upstreams = Upstreams::new(config.names.clone(), lifecycle);
         let table = table(&config, config.plan().clone(), &minter, &upstreams);
         let redis = config.redis_url.as_ref();
         let redis = redis.map(|url| Redis::connect(url, lifecycle));

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use tokio::time::Instant;
 
@@ -23,9 +22,8 @@ const MAX_IDLE: usize = 256;
 /// How long an unused connection is kept; shorter than services keep theirs.
 const IDLE_FOR: Duration = Duration::from_secs(10);
 
-/// How long an address is left out after its first failure; doubles with each further one.
-const FIRST_BAN: Duration = Duration::from_millis(500);
-const LONGEST_BAN: Duration = Duration::from_secs(10);
+/// Longest time in which an address that failed must accept a connection to be used again.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A place where an upstream listens.
 pub(crate) struct Address {
@@ -34,7 +32,6 @@ pub(crate) struct Address {
     /// By the worker that opened them.
     idle: [Mutex<Vec<Idle>>; MAX_WORKERS],
     failures: AtomicU32,
-    banned_until: ArcSwapOption<Instant>,
 }
 
 struct Idle {
@@ -50,7 +47,6 @@ impl Address {
             host,
             idle: [const { Mutex::new(Vec::new()) }; MAX_WORKERS],
             failures: AtomicU32::new(0),
-            banned_until: ArcSwapOption::empty(),
         }
     }
 
@@ -64,12 +60,9 @@ impl Address {
         &self.host
     }
 
-    /// Whether it failed and its time to be tried again has not come.
+    /// Whether the last attempt to connect to it failed.
     pub(crate) fn is_failing(&self) -> bool {
-        let banned_until = self.banned_until.load();
-        banned_until
-            .as_ref()
-            .is_some_and(|until| Instant::now() < **until)
+        self.failures() > 0
     }
 
     /// Connection attempts that failed since the last success.
@@ -120,7 +113,6 @@ impl Address {
         match connected.unwrap_or_else(|elapsed| Err(elapsed.into())) {
             Ok(connection) => {
                 if self.failures.swap(0, Ordering::Relaxed) > 0 {
-                    self.banned_until.store(None);
                     tracing::info!(address = %self.socket, "upstream address is back");
                 }
                 Ok(connection)
@@ -132,11 +124,14 @@ impl Address {
         }
     }
 
+    /// Looks whether it can be reached again.
+    pub(crate) async fn probe(&self) {
+        // The outcome is remembered, which is all that matters.
+        self.connect(PROBE_TIMEOUT).await.ok();
+    }
+
     fn failed(&self, error: &io::Error) {
         let before = self.failures.fetch_add(1, Ordering::Relaxed);
-        let ban = FIRST_BAN * 2_u32.pow(before.min(5));
-        let until = Instant::now() + ban.min(LONGEST_BAN);
-        self.banned_until.store(Some(until.into()));
         for idle in &self.idle {
             lock(idle).clear();
         }
