@@ -40,6 +40,7 @@ pub mod saml;
 pub mod session;
 pub mod signing_key;
 pub mod store;
+pub mod stranger;
 pub mod texts;
 pub mod totp;
 pub mod user;
