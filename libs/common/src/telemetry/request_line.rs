@@ -29,6 +29,9 @@ pub struct RequestLine<'a> {
     pub upstream: Option<Duration>,
 }
 
+/// The version of this program, as the log says it.
+const VERSION: &str = concat!("\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"");
+
 /// Time of day up to the second, which thousands of lines share.
 struct Second {
     unix: i64,
@@ -54,13 +57,18 @@ impl RequestLine<'_> {
 
     fn append_to(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(b"{\"timestamp\":\"");
-        append_time(line, OffsetDateTime::now_utc());
-        line.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"request\"");
-        text(line, "service", self.service);
-        text(line, "version", env!("CARGO_PKG_VERSION"));
-        text(line, "request_id", self.context.id());
-        text(line, "trace_id", &self.context.trace().id_hex());
-        text(line, "method", self.method);
+        append_time(line, (self.context.began() + self.duration).into());
+        line.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"request\",\"service\":\"");
+        // These are known to need no escapes: they are constants, or of letters and digits.
+        line.extend_from_slice(self.service.as_bytes());
+        line.extend_from_slice(VERSION.as_bytes());
+        line.extend_from_slice(b",\"request_id\":\"");
+        line.extend_from_slice(self.context.id_header().as_bytes());
+        line.extend_from_slice(b"\",\"trace_id\":\"");
+        line.extend_from_slice(&self.context.trace().id_hex());
+        line.extend_from_slice(b"\",\"method\":\"");
+        line.extend_from_slice(self.method.as_bytes());
+        line.push(b'"');
         text(line, "route", self.route);
         key(line, "status");
         number(line, self.status.into(), 1);
@@ -104,7 +112,7 @@ fn text(line: &mut Vec<u8>, name: &str, value: &str) {
     line.push(b'"');
     if value
         .bytes()
-        .all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte))
+        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
     {
         line.extend_from_slice(value.as_bytes());
         line.push(b'"');
