@@ -224,12 +224,12 @@ fn is_sane_id(id: &[u8]) -> bool {
 
 /// Writes `bytes` into `text` in lower-case hexadecimal.
 fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    for (place, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        place.copy_from_slice(&[
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ]);
+    // Without a branch: the digits of random bytes cannot be predicted.
+    let digit = |value: u8| b'0' + value + u8::from(value > 9) * (b'a' - b'0' - 10);
+    let (pairs, _) = text.as_chunks_mut();
+    for ([high, low], byte) in pairs.iter_mut().zip(bytes) {
+        *high = digit(byte >> 4);
+        *low = digit(byte & 15);
     }
 }
 

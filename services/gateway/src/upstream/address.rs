@@ -24,10 +24,7 @@ const IDLE_FOR: Duration = Duration::from_secs(10);
 /// Longest time in which an address that failed must accept a connection to be used again.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-#[expect(
-    clippy::vec_box,
-    reason = "connections come and go with every request, and are large"
-)]
+/// Boxed, as they come and go with every request and are large.
 type Kept = Vec<Box<Connection>>;
 
 /// A place where an upstream listens.
