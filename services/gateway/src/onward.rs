@@ -1,6 +1,6 @@
 //! The request as the upstream gets it, and the response as it comes back.
 
-use std::{borrow::Cow, net::IpAddr, time::Instant};
+use std::{borrow::Cow, net::IpAddr};
 
 use common::{
     context::{REQUEST_ID, TRACEPARENT},
@@ -60,9 +60,10 @@ pub(crate) async fn send(
     let (route, is_handshake) = (departure.route, departure.is_handshake);
     let patience = route.patience();
     let request = prepare(departure, request, exchange)?;
-    let asked = Instant::now();
+    let asked = exchange.context.elapsed();
     let outcome = if is_handshake {
-        tunnel::open(request, route, lifecycle).await
+        // Boxed, so that other requests hold no room for it.
+        Box::pin(tunnel::open(request, route, lifecycle)).await
     } else {
         route.upstream.send(request, patience).await.map(|answer| {
             let (mut parts, body) = answer.response.into_parts();
@@ -71,7 +72,7 @@ pub(crate) async fn send(
             Response::from_parts(parts, body)
         })
     };
-    exchange.upstream = Some(asked.elapsed());
+    exchange.upstream = Some(exchange.context.elapsed().saturating_sub(asked));
     let response = outcome.map_err(|failure| refusal_for(&failure, route))?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS && !is_handshake {
         return Err(Refusal::BadAnswer);

@@ -159,7 +159,7 @@ impl Proxy {
         let admission = match admission {
             Ok(admission) => admission,
             Err(refusal) if credentials.are_wrong(refusal) => {
-                self.count_wrong_key(table, exchange, client).await?;
+                Box::pin(self.count_wrong_key(table, exchange, client)).await?;
                 return Err(refusal);
             }
             Err(refusal) => return Err(refusal),

@@ -61,7 +61,7 @@ impl RequestLine<'_> {
 
     fn append_to(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(b"{\"timestamp\":\"");
-        append_time(line, OffsetDateTime::now_utc());
+        append_time(line, (self.context.began() + self.duration).into());
         line.extend_from_slice(ALWAYS.as_bytes());
         plain(line, "service", self.service.as_bytes());
         plain(line, "request_id", self.context.id_header().as_bytes());
