@@ -39,6 +39,7 @@ pub mod routes;
 pub mod session;
 pub mod signing_key;
 pub mod store;
+pub mod stranger;
 pub mod texts;
 pub mod totp;
 pub mod user;
