@@ -68,7 +68,8 @@ impl OAuth {
         &self.callback
     }
 
-    fn fetcher(&self) -> &Fetcher {
+    /// The way to ask.
+    pub fn fetcher(&self) -> &Fetcher {
         &self.fetcher
     }
 

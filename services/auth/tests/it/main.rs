@@ -1,12 +1,15 @@
 //! auth on a real PostgreSQL.
 mod admin;
+mod admin_sso;
 mod authenticator;
 mod captcha;
 mod changes;
 mod enumeration;
 mod factors;
+mod forged;
 mod hook_functions;
 mod hooks;
+mod identity_provider;
 mod imported;
 mod invitations;
 mod keys;
@@ -27,6 +30,7 @@ mod refresh;
 mod rules;
 mod settings;
 mod signup;
+mod sso;
 mod support;
 mod token;
 mod user;
