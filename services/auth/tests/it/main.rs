@@ -11,6 +11,7 @@ mod hook_functions;
 mod hooks;
 mod identity_provider;
 mod imported;
+mod interop;
 mod invitations;
 mod keys;
 mod linking;
