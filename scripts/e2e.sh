@@ -40,6 +40,9 @@ for hook in SEND_SMS/keep_text CUSTOM_ACCESS_TOKEN/add_plan BEFORE_USER_CREATED/
     export "GOTRUE_HOOK_${hook%/*}_URI=pg-functions://postgres/public/${hook#*/}"
 done
 export GOTRUE_PASSKEY_ENABLED=true
+GOTRUE_SAML_PRIVATE_KEY=$(openssl genrsa 2048 2>/dev/null |
+    openssl rsa -traditional -outform DER 2>/dev/null | base64 -w0)
+export GOTRUE_SAML_ENABLED=true GOTRUE_SAML_PRIVATE_KEY
 start_stack "$ferrobase" e2e-auth
 psql -qX -v ON_ERROR_STOP=1 -f tests/e2e/auth/hooks.sql
 cd tests/e2e

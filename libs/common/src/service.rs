@@ -149,7 +149,7 @@ pub fn router<S: Service>(app: App, lifecycle: &Lifecycle) -> anyhow::Result<Rou
         }))
         .layer(middleware::from_fn_with_state(S::NAME, observe::observe))
         .layer(middleware::from_fn(leftover::read));
-    operations::in_front_of(router, app.health, &S::contract(), lifecycle)
+    operations::in_front_of(S::NAME, router, app.health, &S::contract(), lifecycle)
 }
 
 /// The whole of a service's `main`.

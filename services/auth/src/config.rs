@@ -8,6 +8,7 @@ mod mail;
 mod mfa;
 mod password;
 pub mod providers;
+mod saml;
 mod sessions;
 mod sms;
 mod webauthn;
@@ -28,6 +29,7 @@ pub use self::{
     mail::Mailer,
     mfa::{Allowed, Mfa},
     password::Password,
+    saml::Saml,
     sessions::Sessions,
     sms::Sms,
     webauthn::Passkeys,
@@ -67,6 +69,8 @@ pub struct Config {
     pub mfa: Mfa,
     /// Who asks browsers for credentials.
     pub webauthn: RelyingParty,
+    /// Single sign-on by SAML, if there is any.
+    pub saml: Option<Saml>,
     /// Sign-ins by those credentials alone.
     pub passkeys: Passkeys,
     /// Who tells people from programs, if that is asked.
@@ -122,7 +126,9 @@ impl FromEnv for Config {
         let site_url = env.url("GOTRUE_SITE_URL", None);
         let max_request_duration = std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10);
         let database = PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL");
+        let external_url = env.url("API_EXTERNAL_URL", None);
         Self {
+            saml: Saml::from_env(env, &external_url),
             webauthn: webauthn::relying_party(env, &site_url),
             passkeys: Passkeys::from_env(env),
             captcha: Captcha::from_env(env),
@@ -134,7 +140,7 @@ impl FromEnv for Config {
             },
             database_cleanup: env.flag("GOTRUE_DB_CLEANUP_ENABLED", false),
             site_url,
-            external_url: env.url("API_EXTERNAL_URL", None),
+            external_url,
             uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
             max_request_duration,

@@ -343,6 +343,18 @@ impl Granted {
         pairs
     }
 
+    /// Makes the session end at `time`, if there is one.
+    pub async fn end_at(
+        &self,
+        connection: &mut PgConnection,
+        time: Option<OffsetDateTime>,
+    ) -> Result<()> {
+        if let Some(time) = time {
+            store::sessions::end_at(connection, self.session_id, time).await?;
+        }
+        Ok(())
+    }
+
     /// Adds what a provider gave for itself.
     pub fn with_provider_tokens(mut self, access: Option<String>, refresh: Option<String>) -> Self {
         self.tokens.provider_token = access.filter(|token| !token.is_empty());

@@ -36,9 +36,11 @@ pub mod pkce;
 pub mod redirect;
 pub mod request;
 pub mod routes;
+pub mod saml;
 pub mod session;
 pub mod signing_key;
 pub mod store;
+pub mod stranger;
 pub mod texts;
 pub mod totp;
 pub mod user;
@@ -61,7 +63,8 @@ use time::OffsetDateTime;
 
 use crate::{
     captcha::Captcha, error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits,
-    mailer::Mailer, oauth::OAuth, redirect::Destinations, request::Origin, store::Store,
+    mailer::Mailer, oauth::OAuth, redirect::Destinations, request::Origin,
+    saml::service_provider::ServiceProvider, store::Store,
 };
 pub use crate::{config::Config, error::Error};
 
@@ -86,6 +89,7 @@ struct Inner {
     captcha: Captcha,
     oauth: OAuth,
     destinations: Destinations,
+    saml: Option<ServiceProvider>,
     clock: Clock,
 }
 
@@ -103,6 +107,7 @@ impl AppState {
             captcha: Captcha::new(config.captcha.clone())?,
             oauth: OAuth::new(&config)?,
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
+            saml: config.saml.as_ref().map(ServiceProvider::new).transpose()?,
             clock,
             config,
         })))
@@ -162,6 +167,14 @@ impl AppState {
     /// The providers that users can sign in with.
     pub fn oauth(&self) -> &OAuth {
         &self.0.oauth
+    }
+
+    /// What we are to identity providers; fails where there is no single sign-on.
+    pub fn saml(&self) -> Result<&ServiceProvider> {
+        self.0.saml.as_ref().ok_or_else(|| {
+            let message = "SAML 2.0 is disabled";
+            Error::not_found(error::code::SAML_PROVIDER_DISABLED, message)
+        })
     }
 
     /// The places that links may lead to.

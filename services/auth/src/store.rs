@@ -14,7 +14,9 @@ pub mod oauth_flows;
 pub mod one_time_tokens;
 pub mod passkeys;
 pub mod refresh_tokens;
+pub mod saml_flows;
 pub mod sessions;
+pub mod sso_providers;
 pub mod users;
 pub mod webauthn_challenges;
 

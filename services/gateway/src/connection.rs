@@ -50,9 +50,9 @@ const LINGER: Duration = Duration::from_millis(50);
 /// Time between two looks at a connection; one that is idle at two of them is taken back.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Connections that may keep their buffers until they are looked at; with more of them, one is taken
-/// back as soon as it is idle.
-const CROWD: usize = 512;
+/// The share of all connections that may keep their buffers until they are looked at: one in so many.
+/// With more of them, one is taken back as soon as it is idle.
+const CROWD: usize = 40;
 
 /// Longest time in which a client takes nothing of its response.
 const LONGEST_STALL: Duration = Duration::from_mins(1);
@@ -69,8 +69,7 @@ pub(crate) struct Bounds {
     pub(crate) all: usize,
 }
 
-/// Serves connections.
-#[derive(Clone)]
+/// Serves connections. Each holds a reference to it.
 pub(crate) struct Connections {
     proxy: Arc<Proxy>,
     http1: http1::Builder,
@@ -141,7 +140,12 @@ impl Connections {
     }
 
     /// Serves `socket` to its end, through `tls` if given.
-    pub(crate) async fn serve(self, socket: TcpStream, address: SocketAddr, tls: Option<Tls>) {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        socket: TcpStream,
+        address: SocketAddr,
+        tls: Option<Tls>,
+    ) {
         let counts = self.counts.clone();
         let _open = Counted::begin(&counts.0.open);
         if counts.open() > self.max_open {
@@ -167,7 +171,7 @@ impl Connections {
         }
     }
 
-    async fn serve_stream<S>(&self, stream: S, peer: Peer)
+    async fn serve_stream<S>(self: &Arc<Self>, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -276,14 +280,14 @@ impl Connections {
         End::Over
     }
 
-    async fn serve_http2<S>(&self, client: ClientStream<S>, peer: Peer)
+    async fn serve_http2<S>(self: &Arc<Self>, client: ClientStream<S>, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = client.activity();
-        let connections = self.clone();
+        let connections = Arc::clone(self);
         let service = service_fn(move |request| {
-            let (connections, activity) = (connections.clone(), Arc::clone(&activity));
+            let (connections, activity) = (Arc::clone(&connections), Arc::clone(&activity));
             async move { connections.answer(request, peer, &activity).await }
         });
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(client), service));
@@ -300,7 +304,7 @@ impl Connections {
     }
 
     fn is_crowd(&self) -> bool {
-        self.counts.open().saturating_sub(self.counts.idle()) > CROWD
+        self.counts.open().saturating_sub(self.counts.idle()) > self.max_open / CROWD
     }
 
     async fn answer(

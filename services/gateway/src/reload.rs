@@ -13,6 +13,7 @@ use crate::{
     tls::{Certificates, Challenges, PlainDoor},
     tokens::Minter,
     upstream::{Upstream, Upstreams},
+    workers::Handed,
 };
 
 /// Wrong keys an address may present, before the scale of all limits.
@@ -61,7 +62,7 @@ impl Reloader {
     }
 
     /// What is in force.
-    pub(crate) fn table(&self) -> Arc<Table> {
+    pub(crate) fn table(&self) -> Arc<Handed<Table>> {
         self.proxy.table()
     }
 

@@ -164,8 +164,11 @@ impl Upstream {
         let mut attempts = most;
         loop {
             attempts -= 1;
-            let (address, connection) = self.connection(most, patience.connect).await?;
-            let (mut connection, is_reused) = connection;
+            let (address, mut connection, is_reused) = match self.kept_connection() {
+                Some((address, connection)) => (address, connection, true),
+                // Boxed, so that requests on kept connections hold no room for it.
+                None => Box::pin(self.connection(most, patience.connect)).await?,
+            };
             request.headers_mut().insert(HOST, address.host().clone());
             match connection.exchange(request, patience.read).await {
                 Ok(response) => {
@@ -212,29 +215,32 @@ impl Upstream {
         Err(unreachable_because(refused))
     }
 
+    /// A connection that was kept, to the address whose turn it is.
+    fn kept_connection(&self) -> Option<(Arc<Address>, Box<Connection>)> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let address = next_healthy(&self.addresses.load(), turn)?;
+        let connection = address.take_idle()?;
+        Some((address, connection))
+    }
+
     /// A connection that is ready, kept or new, and whether it was kept; to the first of `most`
     /// addresses that can be reached.
     async fn connection(
         &self,
         most: usize,
         limit: Duration,
-    ) -> Result<(Arc<Address>, (Box<Connection>, bool)), Failure> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        if let Some(address) = next_healthy(&self.addresses.load(), turn)
-            && let Some(connection) = address.take_idle()
-        {
-            return Ok((address, (connection, true)));
-        }
+    ) -> Result<(Arc<Address>, Box<Connection>, bool), Failure> {
+        let turn = self.turn.load(Ordering::Relaxed).wrapping_sub(1);
         let mut refused = None;
         for address in self.candidates(turn, most, limit).await? {
             if let Some(connection) = address.take_idle() {
-                return Ok((address, (connection, true)));
+                return Ok((address, connection, true));
             }
             if refused.is_some() && !self.may_try_again() {
                 break;
             }
             match address.connect(limit).await {
-                Ok(connection) => return Ok((address, (connection, false))),
+                Ok(connection) => return Ok((address, connection, false)),
                 Err(error) => refused = Some(self.note_trouble(error)),
             }
         }

@@ -93,8 +93,10 @@ pub async fn invite(
     remember(&state, &mut tx, &admin, &user, &origin).await?;
     let mail = mails::confirmation(&state, &mut tx, &mut user, Purpose::Invite, &back).await?;
     let user = store::users::save(&mut tx, &user, state.now()).await?;
+    let id = user.id;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
+    points::after_draft_created(&state, &draft, id, &origin).await;
     mails::send(&state, &[mail], &origin).await?;
     Ok(Json(view))
 }
@@ -168,8 +170,10 @@ pub async fn generate_link(
     };
     remember(&state, &mut tx, &admin, &user, &origin).await?;
     user = store::users::save(&mut tx, &user, state.now()).await?;
+    let id = user.id;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
+    points::after_draft_created(&state, &draft, id, &origin).await;
     Ok(Json(GeneratedLink {
         user: view,
         action_link: mail.link,

@@ -40,6 +40,20 @@ pub async fn insert(
     Ok(session)
 }
 
+/// Makes a session end at `time`.
+pub async fn end_at(
+    connection: &mut PgConnection,
+    id: Uuid,
+    time: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query("update auth.sessions set not_after = $2 where id = $1")
+        .bind(id)
+        .bind(time)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// The session with this id, if it is the user's.
 pub async fn of_user(
     connection: &mut PgConnection,

@@ -1,13 +1,17 @@
 //! auth on a real PostgreSQL.
 mod admin;
+mod admin_sso;
 mod authenticator;
 mod captcha;
 mod changes;
 mod enumeration;
 mod factors;
+mod forged;
 mod hook_functions;
 mod hooks;
+mod identity_provider;
 mod imported;
+mod interop;
 mod invitations;
 mod keys;
 mod linking;
@@ -27,6 +31,7 @@ mod refresh;
 mod rules;
 mod settings;
 mod signup;
+mod sso;
 mod support;
 mod token;
 mod user;
