@@ -27,12 +27,16 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Boxed, as they come and go with every request and are large.
 type Kept = Vec<Box<Connection>>;
 
+/// The kept connections of one worker, on lines of the cache that no other worker writes to.
+#[repr(align(128))]
+struct Own(Mutex<Kept>);
+
 /// A place where an upstream listens.
 pub(crate) struct Address {
     socket: SocketAddr,
     host: HeaderValue,
     /// By the worker that opened them.
-    idle: [Mutex<Kept>; MAX_WORKERS],
+    idle: Box<[Own]>,
     failures: AtomicU32,
 }
 
@@ -42,7 +46,7 @@ impl Address {
         Self {
             socket,
             host,
-            idle: [const { Mutex::new(Vec::new()) }; MAX_WORKERS],
+            idle: (0..MAX_WORKERS).map(|_| Own(Mutex::default())).collect(),
             failures: AtomicU32::new(0),
         }
     }
@@ -130,11 +134,11 @@ impl Address {
     }
 
     /// The connections of this worker.
-    fn own_idle(&self) -> Option<&Mutex<Kept>> {
+    fn own_idle(&self) -> Option<&Own> {
         self.idle.get(workers::current())
     }
 }
 
-fn lock(idle: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(own: &Own) -> MutexGuard<'_, Kept> {
+    own.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
