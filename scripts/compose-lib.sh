@@ -85,7 +85,11 @@ await() {
                         printf '  %-18s %-9s %6s s\n' "$service $number" "$state" "$elapsed"
                     fi
                     ;;
-                failed) pending+=("$line") making=failed ;;
+                failed)
+                    pending+=("$line")
+                    # While containers are made, it may be the one of last time that is about to be replaced.
+                    if [[ $making == false ]]; then making=failed; fi
+                    ;;
                 *) pending+=("$line") ;;
             esac
         done < <(containers)

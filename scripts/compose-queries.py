@@ -28,7 +28,7 @@ def queries():
                     text = target["expr"].replace("$__rate_interval", "1m")
                     yield f"{file.stem}: {panel['title']}", text.replace("$service", "sql-rest")
     rules = (DEPLOY / "prometheus/rules.yml").read_text()
-    for metric in sorted(set(re.findall(r"\b(?:up|(?:http|pg|redis|email)_[a-z_]+)(?=\{|\[| ==|\)| \/)", rules))):
+    for metric in sorted(set(re.findall(r"\b(?:up|(?:http|dependency|pg|redis|email)_[a-z_]+)(?=\{|\[| ==|\)| \/)", rules))):
         yield "alerts", f"count({metric})"
 
 

@@ -22,9 +22,17 @@ step() { printf '\n== %s ==\n' "$*"; }
 # Data in memory, where there is enough of it for that: two databases twice.
 memory=$(df --output=avail -k /dev/shm 2>/dev/null | tail -1)
 work=$(mktemp -d "$( ((${memory:-0} > 2000000)) && echo /dev/shm || echo /var/tmp)/ferrobase-compose.XXXXXX")
+# Of a container, a volume and an image that belong to somebody else.
+other=ferrobase-other-$$
+remove_other() {
+    docker rm --force "$other"
+    docker volume rm --force "$other"
+    docker image rm "$other"
+} >/dev/null 2>&1
 clean_up() {
     local result=$?
     set +e
+    remove_other
     if [[ -n ${started:-} ]]; then COMPOSE_PROFILES=core,observability,extras,playground compose down --volumes --remove-orphans >/dev/null 2>&1; fi
     stop_engine
     rm -rf "$work"
@@ -63,7 +71,7 @@ new_fleet() {
     sed -i '/^COMPOSE_/d' "$ENV_FILE"
     printf '%s\n' "COMPOSE_PROJECT_NAME=ferrobase-$1-$$" "COMPOSE_FILE=$2" COMPOSE_PROFILES=core \
         "CI_DATA=$work/$1" POSTGRES_IMAGE=ferrobase/postgres MONGO_IMAGE=ferrobase/mongo \
-        REDIS_IMAGE=ferrobase/redis "${@:3}" >>"$ENV_FILE"
+        REDIS_IMAGE=ferrobase/redis "DOCKER_DATA=$(docker info --format '{{.DockerRootDir}}')" "${@:3}" >>"$ENV_FILE"
     scripts/resolve-ports.sh
     # 1.29 reads these only from its own environment or from `.env`.
     COMPOSE_PROJECT_NAME=$(project) COMPOSE_PROFILES=core
@@ -215,9 +223,25 @@ check_observability() {
     step 'observability'
     # The images of Grafana, Loki and the collector cannot be made from packages.
     export COMPOSE_PROFILES=core,observability
-    apply --no-recreate prometheus postgres-exporter redis-exporter
+    apply --no-recreate prometheus postgres-exporter redis-exporter log-collector
     scripts/smoke-test.sh | tail -1
     scripts/compose-queries.py "http://127.0.0.1:$(setting PROMETHEUS_PORT 9090)"
+    check_logs
+}
+
+# What the log collector is given: every service's lines, with the labels that tell whose they are.
+check_logs() {
+    local collector service lines
+    collector=$(container log-collector)
+    lines=$(docker exec "$collector" busybox sh -c 'cat /var/lib/docker/containers/*/*-json.log' |
+        grep -F "\"com.docker.compose.project\":\"$(project)\"")
+    for service in gateway auth email sql-rest mongo-api postgres mongo redis; do
+        grep -qF "\"com.docker.compose.service\":\"$service\"" <<<"$lines" || fail "the log collector finds no line of $service"
+    done
+    ! docker exec "$collector" busybox sh -c 'echo >>/var/lib/docker/containers/made-up' 2>/dev/null ||
+        fail 'the log collector may write where the logs are'
+    ! docker inspect --format '{{json .Mounts}}' "$collector" | grep -q docker.sock || fail 'the log collector has the socket'
+    echo 'the log collector finds the lines of every service, and can change none'
 }
 
 # through_pooler ROLE PASSWORD: who PostgreSQL says that is.
@@ -319,16 +343,41 @@ check_production() {
     FERROBASE_URL=https://localhost:$port CURL_CA_BUNDLE=$work/tls/fullchain.pem scripts/smoke-test.sh | tail -1
 }
 
-stop() {
-    step 'end'
-    COMPOSE_PROFILES=core,observability,extras,playground quietly compose down --volumes --remove-orphans
+nothing_is_left() {
     local left
     left=$(containers_of_project --all
         docker volume ls --quiet --filter "label=com.docker.compose.project=$(project)"
         docker network ls --quiet --filter "label=com.docker.compose.project=$(project)")
     [[ -z $left ]] || fail "left behind: $left"
     started=''
+}
+
+stop() {
+    step 'end'
+    COMPOSE_PROFILES=core,observability,extras,playground quietly compose down --volumes --remove-orphans
+    nothing_is_left
     echo 'nothing is left'
+}
+
+# As `make down` and `make fclean` do. What belongs to others stays, an image of ours that they use included.
+remove_everything() {
+    step 'end, with data and images'
+    local version=${FERROBASE_VERSION:-0.1.0}
+    local image=ferrobase/db-bootstrap:$version gateway=ferrobase/gateway:$version
+    docker create --name "$other" --label "com.docker.compose.project=$other" --volume "$other:/kept" "$image" >/dev/null
+    docker tag ferrobase/playground "$other"
+    quietly scripts/compose-down.sh
+    [[ -z $(containers_of_project --all) ]] || fail 'containers are left'
+    docker volume inspect "$(project)_postgres-data" >/dev/null || fail 'the data is gone with the containers'
+    quietly scripts/compose-down.sh --all
+    nothing_is_left
+    if [[ -n $(docker images --quiet "$gateway") && -z $(docker ps --all --quiet --filter "ancestor=$gateway") ]]; then
+        fail 'images of services are left'
+    fi
+    if ! { docker container inspect "$other" && docker volume inspect "$other" && docker image inspect "$other" "$image"; } >/dev/null; then
+        fail 'what belongs to others is gone'
+    fi
+    echo 'nothing is left, and what belongs to others is there'
 }
 
 make_images
@@ -346,5 +395,5 @@ check_backup
 check_rotation
 stop
 check_production
-stop
+remove_everything
 printf '\nthe fleet of containers passed in %d s\n' "$SECONDS"

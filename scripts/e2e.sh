@@ -31,7 +31,19 @@ stop_stack
 export GOTRUE_MAILER_AUTOCONFIRM=false GOTRUE_SMTP_MAX_FREQUENCY=0s
 export GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED=true
 export GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED=true GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED=true
+export GOTRUE_EXTERNAL_PHONE_ENABLED=true GOTRUE_SMS_MAX_FREQUENCY=0s
+export GOTRUE_MFA_PHONE_ENROLL_ENABLED=true GOTRUE_MFA_PHONE_VERIFY_ENABLED=true
+export GOTRUE_SECURITY_MANUAL_LINKING_ENABLED=true
+# The operator has a say through functions in the database.
+for hook in SEND_SMS/keep_text CUSTOM_ACCESS_TOKEN/add_plan BEFORE_USER_CREATED/refuse_strangers; do
+    export "GOTRUE_HOOK_${hook%/*}_ENABLED=true"
+    export "GOTRUE_HOOK_${hook%/*}_URI=pg-functions://postgres/public/${hook#*/}"
+done
 export GOTRUE_PASSKEY_ENABLED=true
+GOTRUE_SAML_PRIVATE_KEY=$(openssl genrsa 2048 2>/dev/null |
+    openssl rsa -traditional -outform DER 2>/dev/null | base64 -w0)
+export GOTRUE_SAML_ENABLED=true GOTRUE_SAML_PRIVATE_KEY
 start_stack "$ferrobase" e2e-auth
+psql -qX -v ON_ERROR_STOP=1 -f tests/e2e/auth/hooks.sql
 cd tests/e2e
 npm run --silent test:auth

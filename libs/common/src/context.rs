@@ -187,10 +187,10 @@ impl Trace {
     }
 
     /// The trace id as 32 hexadecimal digits.
-    pub fn id_hex(&self) -> String {
+    pub fn id_hex(&self) -> [u8; 32] {
         let mut text = [0; 32];
         write_hex(&self.id.to_be_bytes(), &mut text);
-        text.map(char::from).iter().collect()
+        text
     }
 
     /// The header to send on a call made within this span.
@@ -224,13 +224,12 @@ fn is_sane_id(id: &[u8]) -> bool {
 
 /// Writes `bytes` into `text` in lower-case hexadecimal.
 fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    let digit = |value: u8| match value {
-        0..=9 => b'0' + value,
-        _ => b'a' + (value - 10),
-    };
-    let pairs = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    for (place, value) in text.iter_mut().zip(pairs) {
-        *place = digit(value);
+    // Without a branch: the digits of random bytes cannot be predicted.
+    let digit = |value: u8| b'0' + value + u8::from(value > 9) * (b'a' - b'0' - 10);
+    let (pairs, _) = text.as_chunks_mut();
+    for ([high, low], byte) in pairs.iter_mut().zip(bytes) {
+        *high = digit(byte >> 4);
+        *low = digit(byte & 15);
     }
 }
 
@@ -267,7 +266,7 @@ mod tests {
     #[test]
     fn a_trace_is_continued_with_a_span_of_its_own() {
         let trace = Trace::parse(PARENT).unwrap();
-        assert_eq!(trace.id_hex(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(&trace.id_hex(), b"4bf92f3577b34da6a3ce929d0e0e4736");
         let onward = trace.header();
         assert!(
             onward

@@ -4,8 +4,13 @@ use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time:
 
 use serde::Serialize;
 
+use crate::telemetry::DEPENDENCY_UP;
+
 /// Longest time one check may take before it counts as failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a check found that found nothing wrong.
+const OK: &str = "ok";
 
 type Check =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
@@ -77,7 +82,7 @@ impl Health {
                     _ => "degraded",
                 };
             }
-            checks.insert(name, result.err().unwrap_or_else(|| "ok".to_owned()));
+            checks.insert(name, result.err().unwrap_or_else(|| OK.to_owned()));
         }
         Report { status, checks }
     }
@@ -97,6 +102,15 @@ impl Report {
     /// Whether requests can be served.
     pub fn is_ready(&self) -> bool {
         self.status != "unavailable"
+    }
+
+    /// Shows in the metrics of `service` which dependencies it can use.
+    pub(crate) fn measure(&self, service: &'static str) {
+        for (dependency, found) in &self.checks {
+            let is_up = if found == OK { 1.0 } else { 0.0 };
+            metrics::gauge!(DEPENDENCY_UP, "service" => service, "dependency" => *dependency)
+                .set(is_up);
+        }
     }
 }
 
@@ -130,6 +144,24 @@ mod tests {
             .await;
         assert!(report.is_ready());
         assert_eq!(report.status, "degraded");
+    }
+
+    #[tokio::test]
+    async fn the_metrics_tell_which_dependencies_can_be_used() {
+        let report = Health::new()
+            .require("postgres", async || Err("refused".to_owned()))
+            .prefer("redis", async || Ok(()))
+            .report()
+            .await;
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || report.measure("auth"));
+        let shown = recorder.handle().render();
+        for line in [
+            r#"dependency_up{service="auth",dependency="postgres"} 0"#,
+            r#"dependency_up{service="auth",dependency="redis"} 1"#,
+        ] {
+            assert!(shown.contains(line), "{shown}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

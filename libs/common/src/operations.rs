@@ -28,6 +28,7 @@ pub fn is_direct(headers: &HeaderMap) -> bool {
 
 #[derive(Clone)]
 struct Operations {
+    service: &'static str,
     health: Health,
     lifecycle: Lifecycle,
     contract: Arc<str>,
@@ -35,12 +36,14 @@ struct Operations {
 
 /// Puts the operational paths in front of `router`.
 pub(crate) fn in_front_of(
+    service: &'static str,
     router: Router,
     health: Health,
     contract: &utoipa::openapi::OpenApi,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Router> {
     let operations = Operations {
+        service,
         health,
         lifecycle: lifecycle.clone(),
         contract: contract.to_pretty_json()?.into(),
@@ -53,7 +56,7 @@ async fn divert(State(operations): State<Operations>, request: Request, next: Ne
         match request.uri().path() {
             "/health/live" => return live(),
             "/health/ready" => return operations.ready().await,
-            "/metrics" => return metrics(),
+            "/metrics" => return operations.metrics().await,
             "/openapi.json" => return operations.contract(),
             _ => {}
         }
@@ -76,6 +79,13 @@ impl Operations {
         (status, Json(report)).into_response()
     }
 
+    /// The measurements, with what the dependencies say at this moment.
+    async fn metrics(&self) -> Response {
+        self.health.report().await.measure(self.service);
+        let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+        (kind, telemetry::render_metrics()).into_response()
+    }
+
     fn contract(&self) -> Response {
         let body = Body::from(self.contract.to_string());
         ([(CONTENT_TYPE, "application/json")], body).into_response()
@@ -84,9 +94,4 @@ impl Operations {
 
 fn live() -> Response {
     Json(serde_json::json!({ "status": "live" })).into_response()
-}
-
-fn metrics() -> Response {
-    let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, telemetry::render_metrics()).into_response()
 }

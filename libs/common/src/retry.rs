@@ -1,6 +1,8 @@
 //! Patience with dependencies that are not there yet.
 
-use std::{fmt::Display, future::Future, time::Duration};
+use std::{error::Error, future::Future, time::Duration};
+
+use crate::error::chain;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -10,7 +12,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Meant for start-up work inside [`crate::lifecycle::Lifecycle::spawn_until_stop`], which ends it.
 pub async fn until_ok<T, E, F, R>(what: &'static str, mut attempt: F) -> T
 where
-    E: Display,
+    E: Error + 'static,
     F: FnMut() -> R,
     R: Future<Output = Result<T, E>>,
 {
@@ -18,7 +20,10 @@ where
     loop {
         match attempt().await {
             Ok(value) => return value,
-            Err(error) => tracing::warn!(%error, ?pause, "{what} failed, trying again"),
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(error, ?pause, "{what} failed, trying again");
+            }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -35,7 +40,7 @@ mod tests {
         let value = until_ok("test", || {
             attempts += 1;
             let result = if attempts < 4 {
-                Err("not yet")
+                Err(std::io::Error::other("not yet"))
             } else {
                 Ok(attempts)
             };

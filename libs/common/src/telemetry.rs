@@ -29,6 +29,8 @@ mod request_line;
 pub const HTTP_REQUESTS: &str = "http_requests_total";
 /// Histogram of request durations in seconds, by `service`, `method` and `route`.
 pub const HTTP_DURATION: &str = "http_request_duration_seconds";
+/// Gauge by `service` and `dependency`: 1 when the service can use it, 0 when not.
+pub const DEPENDENCY_UP: &str = "dependency_up";
 
 /// How often measurements are put into their buckets when nobody asks for them.
 const UPKEEP: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@ mod mail;
 mod mfa;
 mod password;
 pub mod providers;
+mod saml;
 mod sessions;
 mod sms;
 mod webauthn;
@@ -28,6 +29,7 @@ pub use self::{
     mail::Mailer,
     mfa::{Allowed, Mfa, RecoveryCodes},
     password::Password,
+    saml::Saml,
     sessions::Sessions,
     sms::Sms,
     webauthn::Passkeys,
@@ -39,6 +41,8 @@ use crate::{duration::GoDuration, webauthn::RelyingParty};
 pub struct Config {
     /// Its own schema.
     pub database: PoolConfig,
+    /// Whether rows that nobody will ask for again are removed.
+    pub database_cleanup: bool,
     /// Where the application lives; links lead there unless they name an allowed other place.
     pub site_url: Url,
     /// Where clients reach this service.
@@ -65,6 +69,8 @@ pub struct Config {
     pub mfa: Mfa,
     /// Who asks browsers for credentials.
     pub webauthn: RelyingParty,
+    /// Single sign-on by SAML, if there is any.
+    pub saml: Option<Saml>,
     /// Sign-ins by those credentials alone.
     pub passkeys: Passkeys,
     /// Who tells people from programs, if that is asked.
@@ -81,6 +87,8 @@ pub struct Config {
 pub struct External {
     /// With an e-mail address.
     pub email: bool,
+    /// The addresses that mails may go to, in lower case; to all when there are none.
+    pub authorized_addresses: Vec<String>,
     /// With a link or code sent by e-mail.
     pub magic_link: bool,
     /// With a phone number.
@@ -118,7 +126,9 @@ impl FromEnv for Config {
         let site_url = env.url("GOTRUE_SITE_URL", None);
         let max_request_duration = std_duration(env, "GOTRUE_API_MAX_REQUEST_DURATION", 10);
         let database = PoolConfig::from_env(env, "GOTRUE_DB_DATABASE_URL");
+        let external_url = env.url("API_EXTERNAL_URL", None);
         Self {
+            saml: Saml::from_env(env, &external_url),
             webauthn: webauthn::relying_party(env, &site_url),
             passkeys: Passkeys::from_env(env),
             captcha: Captcha::from_env(env),
@@ -128,14 +138,20 @@ impl FromEnv for Config {
                 acquire_timeout: database.acquire_timeout.min(max_request_duration / 2),
                 ..database
             },
+            database_cleanup: env.flag("GOTRUE_DB_CLEANUP_ENABLED", false),
             site_url,
-            external_url: env.url("API_EXTERNAL_URL", None),
+            external_url,
             uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
             max_request_duration,
             jwt: Jwt::from_env(env),
             external: External {
                 email: env.flag("GOTRUE_EXTERNAL_EMAIL_ENABLED", true),
+                authorized_addresses: env
+                    .list("GOTRUE_EXTERNAL_EMAIL_AUTHORIZED_ADDRESSES", "")
+                    .into_iter()
+                    .map(|address| address.to_lowercase())
+                    .collect(),
                 magic_link: env.flag("GOTRUE_EXTERNAL_EMAIL_MAGIC_LINK_ENABLED", true),
                 phone: env.flag("GOTRUE_EXTERNAL_PHONE_ENABLED", false),
                 anonymous_users: env.flag("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", false),
@@ -191,6 +207,54 @@ mod tests {
     use common::config::load;
 
     use super::*;
+
+    /// What users are told about variables.
+    const PAGE: &str = include_str!("../../../docs/auth.md");
+
+    /// Every variable of GoTrue (its prefix left out) but those of providers.
+    const GOTRUE: &str = include_str!("config/gotrue.txt");
+
+    /// Whether the page has the variable, by its name or as one of a family (`GOTRUE_SMS_TWILIO_…`).
+    fn is_told(name: &str) -> bool {
+        let is_family = |told: &&str| {
+            let prefix = told.find(['…', '<']).and_then(|end| told.get(..end));
+            prefix.is_some_and(|prefix| !prefix.is_empty() && name.starts_with(prefix))
+        };
+        let mut told = PAGE.split('`').skip(1).step_by(2);
+        let families = told.clone().filter(|told| !told.contains("<PROVIDER>"));
+        told.any(|told| told == name) || families.filter(is_family).count() > 0
+    }
+
+    fn is_of_provider(name: &str) -> bool {
+        let rest = name.strip_prefix("GOTRUE_EXTERNAL_").unwrap_or_default();
+        let mut named = crate::oauth::catalogue::NAMED.iter();
+        named.any(|named| rest.starts_with(&format!("{}_", named.name.to_ascii_uppercase())))
+    }
+
+    #[test]
+    fn every_variable_that_is_read_is_in_the_table_for_users() {
+        let mut env = Env::default();
+        Config::from_env(&mut env);
+        let ours = |name: &&str| name.starts_with("GOTRUE_") || name.starts_with("AUTH_");
+        let names = env
+            .known()
+            .filter(ours)
+            .filter(|name| !is_of_provider(name));
+        let untold: Vec<_> = names.filter(|name| !is_told(name)).collect();
+        assert!(untold.is_empty(), "not in docs/auth.md: {untold:?}");
+    }
+
+    #[test]
+    fn every_variable_of_gotrue_is_read_or_told_not_to_be() {
+        let mut env = Env::default();
+        Config::from_env(&mut env);
+        let is_known = |name: &str| {
+            let prefixed = format!("GOTRUE_{name}");
+            is_told(name) || is_told(&prefixed) || env.known().any(|known| known == prefixed)
+        };
+        let unknown: Vec<_> = GOTRUE.lines().filter(|name| !is_known(name)).collect();
+        assert!(unknown.is_empty(), "neither read nor told: {unknown:?}");
+    }
 
     #[test]
     fn nothing_that_must_be_given_has_a_default() {

@@ -89,6 +89,28 @@ pub mod code {
     pub const MANUAL_LINKING_DISABLED: &str = "manual_linking_disabled";
     /// No such provider.
     pub const CUSTOM_PROVIDER_NOT_FOUND: &str = "custom_provider_not_found";
+    /// The identity provider's assertion has no address of the user.
+    pub const SAML_ASSERTION_NO_EMAIL: &str = "saml_assertion_no_email";
+    /// The identity provider's assertion does not name the user for good.
+    pub const SAML_ASSERTION_NO_USER_ID: &str = "saml_assertion_no_user_id";
+    /// The metadata are of another entity.
+    pub const SAML_ENTITY_ID_MISMATCH: &str = "saml_entity_id_mismatch";
+    /// The identity provider is known already.
+    pub const SAML_IDP_ALREADY_EXISTS: &str = "saml_idp_already_exists";
+    /// No such identity provider.
+    pub const SAML_IDP_NOT_FOUND: &str = "saml_idp_not_found";
+    /// The metadata cannot be fetched.
+    pub const SAML_METADATA_FETCH_FAILED: &str = "saml_metadata_fetch_failed";
+    /// The browser came back too late.
+    pub const SAML_RELAY_STATE_EXPIRED: &str = "saml_relay_state_expired";
+    /// Nobody sent this browser away.
+    pub const SAML_RELAY_STATE_NOT_FOUND: &str = "saml_relay_state_not_found";
+    /// The domain is another provider's.
+    pub const SSO_DOMAIN_ALREADY_EXISTS: &str = "sso_domain_already_exists";
+    /// The identity provider is switched off.
+    pub const SSO_PROVIDER_DISABLED: &str = "sso_provider_disabled";
+    /// No such identity provider.
+    pub const SSO_PROVIDER_NOT_FOUND: &str = "sso_provider_not_found";
     /// There is no single sign-on by SAML.
     pub const SAML_PROVIDER_DISABLED: &str = "saml_provider_disabled";
     /// The hook did not answer in time.
@@ -167,6 +189,8 @@ pub mod code {
     pub const BAD_JWT: &str = "bad_jwt";
     /// Too many requests touched the same thing at once.
     pub const CONFLICT: &str = "conflict";
+    /// No mail may go there.
+    pub const EMAIL_ADDRESS_NOT_AUTHORIZED: &str = "email_address_not_authorized";
     /// Another user has this address.
     pub const EMAIL_EXISTS: &str = "email_exists";
     /// The address is not confirmed yet.

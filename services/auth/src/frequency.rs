@@ -13,9 +13,30 @@ use crate::{
     limits::Limit,
 };
 
+/// Fails when no mail may go to an address. A label (`ada+label@example.com`) makes no other one.
+pub fn check_authorized(state: &AppState, address: &str) -> Result<()> {
+    let authorized = &state.config().external.authorized_addresses;
+    let is_it = |allowed: &String| *allowed == without_label(address);
+    if authorized.is_empty() || authorized.iter().any(is_it) {
+        return Ok(());
+    }
+    let message = format!("Email address {address:?} cannot be used as it is not authorized");
+    Err(Error::bad_request(
+        code::EMAIL_ADDRESS_NOT_AUTHORIZED,
+        message,
+    ))
+}
+
+fn without_label(address: &str) -> String {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let (name, _) = local.split_once('+').unwrap_or((local, ""));
+    format!("{name}@{domain}").to_lowercase()
+}
+
 /// Fails when the same was asked for the same address or number a moment ago, or when no more
 /// messages go out at all.
 pub fn check_repeat(state: &AppState, limit: Limit, contact: &Contact) -> Result<()> {
+    check_contact(state, contact)?;
     let (interval, code) = rules(state, contact);
     let now = state.now();
     state
@@ -46,6 +67,7 @@ pub fn count(state: &AppState, contact: &Contact) -> Result<()> {
 
 /// Fails when a signed-in user got such a message a moment ago, or too many went out altogether.
 pub fn check(state: &AppState, contact: &Contact, last: Option<OffsetDateTime>) -> Result<()> {
+    check_contact(state, contact)?;
     let (interval, code) = rules(state, contact);
     check_last(last, interval, state.now()).map_err(|wait| too_soon(code, wait))?;
     count(state, contact)
@@ -71,6 +93,13 @@ pub fn too_soon(code: &'static str, wait: Duration) -> Error {
     let message =
         format!("For security purposes, you can only request this after {seconds} seconds.");
     Error::too_many(code, message)
+}
+
+fn check_contact(state: &AppState, contact: &Contact) -> Result<()> {
+    match contact {
+        Contact::Email(address) => check_authorized(state, address),
+        Contact::Phone(_) => Ok(()),
+    }
 }
 
 /// Mails are counted where they are sent and needed.

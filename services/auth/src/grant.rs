@@ -139,7 +139,8 @@ async fn exchange(state: &AppState, presented: &str, origin: &Origin) -> Result<
     check_low_aal(state, &mut tx, &session, now).await?;
     if state.config().sessions.single_per_user
         && let Some(since) = session.last_used()
-        && store::sessions::has_newer(&mut tx, &session, since).await?
+        && store::sessions::has_newer(&mut tx, &session, &state.config().sessions.tags, since)
+            .await?
     {
         return Err(session::expired(" (Revoked by Newer Login)"));
     }
@@ -218,18 +219,28 @@ async fn check_low_aal(
     session: &Session,
     now: OffsetDateTime,
 ) -> Result<()> {
+    match end_of_low_aal(state, connection, session).await? {
+        Some(end) if now > end => Err(session::expired(" (Low AAL: User Needs MFA Verification)")),
+        _ => Ok(()),
+    }
+}
+
+/// Until when this session may do without the second factor its user has, if that is limited.
+async fn end_of_low_aal(
+    state: &AppState,
+    connection: &mut PgConnection,
+    session: &Session,
+) -> Result<Option<OffsetDateTime>> {
     let (Some(limit), Some(created)) = (state.config().sessions.allow_low_aal, session.created_at)
     else {
-        return Ok(());
+        return Ok(None);
     };
-    if session.is_aal2() || now <= created + limit {
-        return Ok(());
+    if session.is_aal2() {
+        return Ok(None);
     }
     let factors = store::factors::of_users(connection, &[session.user_id]).await?;
-    if factors.iter().any(Factor::is_verified) {
-        return Err(session::expired(" (Low AAL: User Needs MFA Verification)"));
-    }
-    Ok(())
+    let has_factor = factors.iter().any(Factor::is_verified);
+    Ok(has_factor.then_some(created + limit))
 }
 
 async fn known(connection: &mut PgConnection, presented: &str) -> Result<RefreshToken> {
@@ -272,7 +283,10 @@ async fn tokens(
 ) -> Result<Tokens> {
     let config = &state.config().jwt;
     let issued_at = state.now().unix_timestamp();
-    let expires_at = issued_at + config.expires_in.whole_seconds();
+    let mut expires_at = issued_at + config.expires_in.whole_seconds();
+    if let Some(end) = end_of_low_aal(state, connection, session).await? {
+        expires_at = expires_at.min(end.unix_timestamp());
+    }
     let claims = Claims {
         iss: config.issuer.clone(),
         sub: user.id.to_string(),
@@ -297,7 +311,7 @@ async fn tokens(
     Ok(Tokens {
         access_token,
         token_type: "bearer",
-        expires_in: config.expires_in.whole_seconds(),
+        expires_in: expires_at - issued_at,
         expires_at,
         refresh_token,
         user: store::users::view(connection, user).await?,
@@ -327,6 +341,18 @@ impl Granted {
         );
         pairs.sort_unstable_by_key(|(name, _)| *name);
         pairs
+    }
+
+    /// Makes the session end at `time`, if there is one.
+    pub async fn end_at(
+        &self,
+        connection: &mut PgConnection,
+        time: Option<OffsetDateTime>,
+    ) -> Result<()> {
+        if let Some(time) = time {
+            store::sessions::end_at(connection, self.session_id, time).await?;
+        }
+        Ok(())
     }
 
     /// Adds what a provider gave for itself.

@@ -81,6 +81,8 @@ struct Inner {
     header: Header,
     signing: EncodingKey,
     keys: Vec<SigningKey>,
+    /// The algorithms that count; every key's when there are none.
+    valid_methods: Vec<Algorithm>,
     /// Keeps old tokens and API keys good where tokens are signed otherwise.
     secret: DecodingKey,
 }
@@ -93,13 +95,15 @@ impl Keys {
         let (header, signing) = signer
             .and_then(|key| Some((key.header(), key.encoding.clone()?)))
             .unwrap_or_else(|| {
-                let signing = EncodingKey::from_secret(secret);
-                (Header::new(Algorithm::HS256), signing)
+                let mut header = Header::new(Algorithm::HS256);
+                header.kid = (!config.key_id.is_empty()).then(|| config.key_id.clone());
+                (header, EncodingKey::from_secret(secret))
             });
         Self(Arc::new(Inner {
             header,
             signing,
             keys: config.keys.clone(),
+            valid_methods: config.valid_methods.clone(),
             secret: DecodingKey::from_secret(secret),
         }))
     }
@@ -118,6 +122,10 @@ impl Keys {
         let malformed = |error: jsonwebtoken::errors::Error| bad_jwt(reason(error.kind()));
         let header = decode_header(token).map_err(malformed)?;
         let (algorithm, key) = self.key(header.kid.as_deref());
+        let valid = &self.0.valid_methods;
+        if !valid.is_empty() && !valid.contains(&algorithm) {
+            return Err(bad_jwt(reason(&ErrorKind::InvalidAlgorithm)));
+        }
         // What the token says about its algorithm is never believed.
         let mut validation = Validation::new(algorithm);
         validation.required_spec_claims.clear();
@@ -208,6 +216,8 @@ mod tests {
         Keys::new(&config::Jwt {
             secret: SecretString::from(secret),
             keys: Vec::new(),
+            key_id: String::new(),
+            valid_methods: Vec::new(),
             expires_in: Duration::HOUR,
             audience: String::new(),
             issuer: String::new(),

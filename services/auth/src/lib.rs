@@ -10,6 +10,7 @@ pub mod address;
 pub mod audit;
 pub mod authentication;
 pub mod captcha;
+pub mod cleanup;
 pub mod config;
 pub mod duration;
 pub mod error;
@@ -36,9 +37,11 @@ pub mod recovery_code;
 pub mod redirect;
 pub mod request;
 pub mod routes;
+pub mod saml;
 pub mod session;
 pub mod signing_key;
 pub mod store;
+pub mod stranger;
 pub mod texts;
 pub mod totp;
 pub mod user;
@@ -61,7 +64,8 @@ use time::OffsetDateTime;
 
 use crate::{
     captcha::Captcha, error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits,
-    mailer::Mailer, oauth::OAuth, redirect::Destinations, request::Origin, store::Store,
+    mailer::Mailer, oauth::OAuth, redirect::Destinations, request::Origin,
+    saml::service_provider::ServiceProvider, store::Store,
 };
 pub use crate::{config::Config, error::Error};
 
@@ -86,6 +90,7 @@ struct Inner {
     captcha: Captcha,
     oauth: OAuth,
     destinations: Destinations,
+    saml: Option<ServiceProvider>,
     clock: Clock,
 }
 
@@ -103,6 +108,7 @@ impl AppState {
             captcha: Captcha::new(config.captcha.clone())?,
             oauth: OAuth::new(&config)?,
             destinations: Destinations::new(config.site_url.clone(), config.uri_allow_list.clone()),
+            saml: config.saml.as_ref().map(ServiceProvider::new).transpose()?,
             clock,
             config,
         })))
@@ -164,6 +170,14 @@ impl AppState {
         &self.0.oauth
     }
 
+    /// What we are to identity providers; fails where there is no single sign-on.
+    pub fn saml(&self) -> Result<&ServiceProvider> {
+        self.0.saml.as_ref().ok_or_else(|| {
+            let message = "SAML 2.0 is disabled";
+            Error::not_found(error::code::SAML_PROVIDER_DISABLED, message)
+        })
+    }
+
     /// The places that links may lead to.
     pub fn destinations(&self) -> &Destinations {
         &self.0.destinations
@@ -187,7 +201,11 @@ impl Service for Auth {
 
     async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
         let database = Database::open(&config.database, Self::NAME, &store::MIGRATOR, lifecycle)?;
+        let cleans = config.database_cleanup;
         let state = AppState::new(config, database.pool().clone(), Clock::system())?;
+        if cleans {
+            lifecycle.spawn_until_stop("cleanup", cleanup::run(state.clone()));
+        }
         let health = Health::new().require("postgres", move || {
             let database = database.clone();
             async move { database.check().await }

@@ -44,6 +44,10 @@ pub enum Limit {
     Token,
     /// Second factors challenged and tried.
     Mfa,
+    /// Single sign-ons begun.
+    Sso,
+    /// Assertions of identity providers brought.
+    Assertion,
     /// Passkeys asked for and tried.
     Passkey,
 }
@@ -169,6 +173,8 @@ impl Limits {
             Limit::Verify => self.config.verify,
             Limit::Token => self.config.token,
             Limit::Mfa => self.config.mfa,
+            Limit::Sso => self.config.sso,
+            Limit::Assertion => self.config.assertion,
             Limit::Passkey => self.config.passkey,
         }
     }
@@ -278,6 +284,8 @@ mod tests {
             token: rate(150.0, Duration::minutes(5)),
             anonymous: rate(30.0, Duration::HOUR),
             mfa: rate(15.0, Duration::MINUTE),
+            sso: rate(30.0, Duration::minutes(5)),
+            assertion: rate(15.0, Duration::minutes(5)),
             passkey: rate(30.0, Duration::minutes(5)),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),

@@ -10,6 +10,7 @@ pub mod custom;
 pub mod discovery;
 pub mod fetch;
 pub mod id_token;
+pub mod invited;
 pub mod linking;
 pub mod profile;
 pub mod provider;
@@ -67,7 +68,8 @@ impl OAuth {
         &self.callback
     }
 
-    fn fetcher(&self) -> &Fetcher {
+    /// The way to ask.
+    pub fn fetcher(&self) -> &Fetcher {
         &self.fetcher
     }
 

@@ -23,6 +23,8 @@ pub struct Requirements {
     pub characters: Vec<String>,
     /// Those that attackers are known to try.
     pub leaked: Option<Arc<Leaked>>,
+    /// Whether nobody gets through while those cannot be read.
+    pub leaked_fail_closed: bool,
 }
 
 /// Why a password is too weak.
@@ -92,10 +94,22 @@ impl Requirements {
         let password = password.clone();
         let look = move || leaked.contains(password.expose_secret());
         let found = tokio::task::spawn_blocking(look).await;
-        found
+        let found = found
             .map_err(anyhow::Error::from)
-            .and_then(|read| read.map_err(anyhow::Error::from))
-            .map_err(|error| Error::Internal(error.context("looking for a leaked password")))
+            .and_then(|read| read.map_err(anyhow::Error::from));
+        match found {
+            Ok(found) => Ok(found),
+            Err(error) if self.leaked_fail_closed => Err(Error::Internal(
+                error.context("looking for a leaked password"),
+            )),
+            Err(error) => {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "leaked passwords cannot be read"
+                );
+                Ok(false)
+            }
+        }
     }
 }
 
@@ -135,6 +149,7 @@ mod tests {
             min_length: 8,
             characters: Requirements::character_sets(r"abc:0\:1"),
             leaked: None,
+            leaked_fail_closed: false,
         };
         let weakness = requirements.weakness(&secret("xyz")).await;
         let weakness = weakness.unwrap().unwrap();

@@ -215,6 +215,10 @@ mod tests {
             "http://0x7f.1/",
             "http://10.0.0.1/",
             "myapp://other",
+            "myapp://callback.evil.org",
+            "myapp://callback/more",
+            "https://one.example.org.evil.org/",
+            "https://a.example.net/b/x/more",
             "javascript:alert(1)",
             "https://app.example.com/\r\nset-cookie:x",
         ] {

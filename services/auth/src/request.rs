@@ -54,6 +54,10 @@ pub struct IdentityId(pub Uuid);
 #[derive(Clone, Debug)]
 pub struct ProviderName(pub String);
 
+/// The identity provider a path names.
+#[derive(Clone, Debug)]
+pub struct IdpName(pub String);
+
 /// Who sent the request, and with what wishes.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
@@ -166,6 +170,15 @@ impl<S: Send + Sync> FromRequestParts<S> for ProviderName {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let name = path_text(parts, state, "provider_id").await;
+        Ok(Self(name.unwrap_or_default()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdpName {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let name = path_text(parts, state, "idp_id").await;
         Ok(Self(name.unwrap_or_default()))
     }
 }

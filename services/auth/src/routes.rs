@@ -4,6 +4,7 @@ pub mod admin_audit;
 pub mod admin_factors;
 pub mod admin_passkeys;
 pub mod admin_providers;
+pub mod admin_sso;
 pub mod admin_users;
 pub mod authorize;
 pub mod factors;
@@ -43,8 +44,8 @@ pub fn router(state: AppState) -> Router {
         .route("/signup", post(signup::sign_up))
         .route("/token", post(token::token))
         .route("/user", get(user::read).put(user::update::update))
-        .route("/sso", post(sso::disabled))
-        .route("/sso/saml/acs", post(sso::answer))
+        .route("/sso", post(sso::begin))
+        .route("/sso/saml/acs", post(sso::acs::receive))
         .route("/sso/saml/metadata", get(sso::metadata))
         .route("/authorize", get(authorize::authorize))
         .route(
@@ -62,6 +63,16 @@ pub fn router(state: AppState) -> Router {
             get(admin_providers::read)
                 .put(admin_providers::update)
                 .delete(admin_providers::delete),
+        )
+        .route(
+            "/admin/sso/providers",
+            get(admin_sso::list).post(admin_sso::create),
+        )
+        .route(
+            "/admin/sso/providers/{idp_id}",
+            get(admin_sso::read)
+                .put(admin_sso::update)
+                .delete(admin_sso::delete),
         )
         .route("/reauthenticate", get(user::reauthenticate))
         .route("/otp", post(passwordless::otp))
@@ -174,9 +185,14 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         authorize::callback_form,
         identities::authorize,
         identities::unlink,
-        sso::disabled,
-        sso::answer,
+        sso::begin,
+        sso::acs::receive,
         sso::metadata,
+        admin_sso::list,
+        admin_sso::create,
+        admin_sso::read,
+        admin_sso::update,
+        admin_sso::delete,
         admin_factors::list,
         admin_factors::update,
         admin_factors::delete,

@@ -88,6 +88,12 @@ impl Session {
         self.aal.as_deref().is_some_and(|aal| aal >= "aal2")
     }
 
+    /// Which of `tags` the session counts for: its own if it is one of them, the first otherwise.
+    pub fn tag<'a>(&self, tags: &'a [String]) -> Option<&'a str> {
+        let own = tags.iter().find(|tag| self.tag.as_ref() == Some(*tag));
+        own.or(tags.first()).map(String::as_str)
+    }
+
     /// When the session was last used.
     pub fn last_used(&self) -> Option<OffsetDateTime> {
         self.refreshed_at.or(self.created_at)
@@ -194,6 +200,7 @@ mod tests {
             inactivity_timeout,
             allow_low_aal: None,
             single_per_user: false,
+            tags: Vec::new(),
         };
         let check = |timebox, inactivity| {
             let result = session.check(&rules(timebox, inactivity), NOW);

@@ -4,6 +4,7 @@
 //! transaction. Locks are taken in one order: user, identity, session, refresh tokens.
 
 pub mod audit;
+pub mod cleanup;
 pub mod custom_providers;
 pub mod factors;
 pub mod flow_states;
@@ -14,7 +15,9 @@ pub mod one_time_tokens;
 pub mod passkeys;
 pub mod recovery_codes;
 pub mod refresh_tokens;
+pub mod saml_flows;
 pub mod sessions;
+pub mod sso_providers;
 pub mod users;
 pub mod webauthn_challenges;
 

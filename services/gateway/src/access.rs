@@ -80,7 +80,7 @@ impl Meters {
             consumer: entry.consumer.0,
             status: entry.status.as_u16(),
         };
-        self.counter(kind, entry.consumer.1).increment(1);
+        self.count(kind, entry.consumer.1);
         if let Some(histogram) = self.durations.get(position.unwrap_or(METHODS.len())) {
             histogram.record(entry.duration.as_secs_f64());
         }
@@ -106,10 +106,11 @@ impl Meters {
         );
     }
 
-    fn counter(&self, kind: RequestKind, consumer: &str) -> Counter {
+    fn count(&self, kind: RequestKind, consumer: &str) {
         let known = self.requests.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counter) = known.get(&kind) {
-            return counter.clone();
+            counter.increment(1);
+            return;
         }
         drop(known);
         let labels = vec![
@@ -124,7 +125,7 @@ impl Meters {
             .requests
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        known.entry(kind).or_insert(counter).clone()
+        known.entry(kind).or_insert(counter).increment(1);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     routes::{BUILT_IN, Plan, Surroundings},
     tls,
     tokens::Minter,
+    upstream::Names,
 };
 
 /// Shortest API key, in bytes. The anon key is public, but must not be guessed by accident.
@@ -44,6 +45,8 @@ pub struct Config {
     pub(crate) hsts: Option<HeaderValue>,
     pub(crate) cors: Cors,
     pub(crate) proxies: TrustedProxies,
+    /// Who knows the upstreams' names.
+    pub(crate) names: Names,
     anon_key: SecretString,
     service_role_key: SecretString,
     /// Keys that stay good until every client has the new one.
@@ -78,6 +81,7 @@ impl FromEnv for Config {
             hsts: hsts(env),
             cors: list(env, "GATEWAY_CORS_ORIGINS", Cors::new),
             proxies: list(env, "GATEWAY_TRUSTED_PROXIES", TrustedProxies::new),
+            names: Names::of_the_system(),
             plan,
             limit_scale,
             routes_path,
@@ -92,6 +96,12 @@ impl FromEnv for Config {
 }
 
 impl Config {
+    /// The same, but `names` are asked for the upstreams' addresses, and not the system.
+    #[must_use]
+    pub fn with_names(self, names: Names) -> Self {
+        Self { names, ..self }
+    }
+
     /// The keys of the environment and of `plan`, with tokens made by `minter`.
     pub(crate) fn keys(&self, plan: &Plan, minter: &Minter) -> Keys {
         let mut keys = Keys::new();

@@ -1,22 +1,27 @@
 //! One connection of a client, from its first byte to its last.
 //!
 //! Most connections of a door are idle most of the time, and the HTTP implementation keeps its
-//! buffers as long as it has a connection. So an idle one is taken back from it and merely waited
-//! on: thousands of them then cost little more than their sockets.
+//! buffers as long as it has a connection. So it gets one only when a request's head is complete,
+//! and an idle one is taken back from it and merely waited on: thousands of them then cost little
+//! more than their sockets.
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
+    io,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use common::{lifecycle::Lifecycle, server::ConnectionLimits};
 use http::{Request, Response};
+use http_body::Body as _;
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -33,6 +38,7 @@ use tokio::{
 use self::stream::{Activity, ClientStream, Ongoing, TrackedBody};
 use crate::{client_address::Peer, proxy::Proxy, tls::Tls, tunnel};
 
+mod framing;
 mod stream;
 
 /// How long an idle connection waits for the next request.
@@ -41,9 +47,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection waits for a request after a stop.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// Time between two looks at a connection; one that is idle at two of them is taken back. Soon, so
-/// that thousands that come at once do not all hold their buffers at the same time.
+/// Time between two looks at a connection; one that is idle at two of them is taken back.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The share of all connections that may keep their buffers until they are looked at: one in so many.
+/// With more of them, one is taken back as soon as it is idle.
+const CROWD: usize = 40;
 
 /// Longest time in which a client takes nothing of its response.
 const LONGEST_STALL: Duration = Duration::from_mins(1);
@@ -60,14 +69,14 @@ pub(crate) struct Bounds {
     pub(crate) all: usize,
 }
 
-/// Serves connections.
-#[derive(Clone)]
+/// Serves connections. Each holds a reference to it.
 pub(crate) struct Connections {
     proxy: Arc<Proxy>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
-    /// Time for a complete head, and for the first byte of one.
+    /// Time for a complete head, and for the first byte of the first one.
     head_timeout: Duration,
+    max_head_bytes: usize,
     max_open: usize,
     /// Tells the connection that has been idle longest to make room.
     crowded: Arc<Notify>,
@@ -102,7 +111,7 @@ impl Connections {
         let limits = &bounds.each;
         let mut http1 = http1::Builder::new();
         http1
-            // Heads are timed by the looks at the connection, which need no timer for each of them.
+            // A head is complete when it is given this, or is taken back and waited for.
             .header_read_timeout(None)
             .max_headers(limits.max_headers)
             .max_buf_size(limits.max_header_bytes);
@@ -117,6 +126,7 @@ impl Connections {
             http1,
             http2,
             head_timeout: limits.header_timeout,
+            max_head_bytes: limits.max_header_bytes,
             max_open: bounds.all,
             crowded: Arc::default(),
             counts: Counts::default(),
@@ -130,7 +140,12 @@ impl Connections {
     }
 
     /// Serves `socket` to its end, through `tls` if given.
-    pub(crate) async fn serve(self, socket: TcpStream, address: SocketAddr, tls: Option<Tls>) {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        socket: TcpStream,
+        address: SocketAddr,
+        tls: Option<Tls>,
+    ) {
         let counts = self.counts.clone();
         let _open = Counted::begin(&counts.0.open);
         if counts.open() > self.max_open {
@@ -156,7 +171,7 @@ impl Connections {
         }
     }
 
-    async fn serve_stream<S>(&self, stream: S, peer: Peer)
+    async fn serve_stream<S>(self: &Arc<Self>, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -177,21 +192,32 @@ impl Connections {
         }
     }
 
-    /// Waits for the first bytes of a request; tells whether they begin HTTP/2.
+    /// Waits for a request, and for the end of its head; tells whether they begin HTTP/2.
     async fn wait<S>(&self, client: &mut ClientStream<S>, patience: Duration) -> Option<bool>
     where
         S: AsyncRead + Unpin,
     {
         let _idle = Counted::begin(&self.counts.0.idle);
-        let mut first = pin!(timeout(patience, client.read_ahead()));
-        let first = tokio::select! {
+        self.within(patience, client.first_bytes()).await?;
+        let head = client.whole_head(self.max_head_bytes);
+        self.within(self.head_timeout, head).await
+    }
+
+    /// What `reading` yields, unless it takes too long or has to make room.
+    async fn within<T>(
+        &self,
+        patience: Duration,
+        reading: impl Future<Output = io::Result<T>>,
+    ) -> Option<T> {
+        let mut reading = pin!(timeout(patience, reading));
+        let read = tokio::select! {
             biased;
-            first = &mut first => first,
+            read = &mut reading => read,
             () = self.crowded.notified() => return None,
             // A request may be on its way at this moment: whoever sent it saw an open connection.
-            () = self.lifecycle.stopping() => timeout(LINGER, first).await.ok()?,
+            () = self.lifecycle.stopping() => timeout(LINGER, reading).await.ok()?,
         };
-        first.ok()?.ok()
+        read.ok()?.ok()
     }
 
     async fn serve_http1<S>(&self, client: ClientStream<S>, peer: Peer) -> End<S>
@@ -204,16 +230,19 @@ impl Connections {
         let mut connection = self.http1.serve_connection(TokioIo::new(client), service);
         let mut tick = pin!(sleep_until(Instant::now() + TICK));
         let mut was_idle = false;
-        let (mut stalled, mut head) = (Duration::ZERO, Duration::ZERO);
+        let mut stalled = Duration::ZERO;
         let outcome = loop {
+            let serving = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+                Poll::Pending if activity.is_between_requests() && self.is_crowd() => {
+                    Poll::Ready(None)
+                }
+                outcome => outcome.map(Some),
+            });
             // Looking now and then, also for a stop, spares every request the look.
-            let outcome = tokio::select! {
+            tokio::select! {
                 biased;
-                outcome = &mut connection => Some(outcome),
-                () = &mut tick => None,
-            };
-            if outcome.is_some() {
-                break outcome;
+                outcome = serving => break outcome,
+                () = &mut tick => {}
             }
             let is_idle = activity.is_idle();
             if self.lifecycle.is_stopping() {
@@ -222,10 +251,13 @@ impl Connections {
                 break None;
             }
             was_idle = is_idle;
-            stalled = lasting(stalled, activity.is_stalled());
-            head = lasting(head, activity.is_receiving_head());
-            if stalled >= LONGEST_STALL || head >= self.head_timeout {
-                tracing::debug!("a client neither goes on nor leaves");
+            stalled = if activity.is_stalled() {
+                stalled + TICK
+            } else {
+                Duration::ZERO
+            };
+            if stalled >= LONGEST_STALL {
+                tracing::debug!("a client takes nothing of its response");
                 return End::Over;
             }
             tick.as_mut().reset(Instant::now() + TICK);
@@ -248,14 +280,14 @@ impl Connections {
         End::Over
     }
 
-    async fn serve_http2<S>(&self, client: ClientStream<S>, peer: Peer)
+    async fn serve_http2<S>(self: &Arc<Self>, client: ClientStream<S>, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = client.activity();
-        let connections = self.clone();
+        let connections = Arc::clone(self);
         let service = service_fn(move |request| {
-            let (connections, activity) = (connections.clone(), Arc::clone(&activity));
+            let (connections, activity) = (Arc::clone(&connections), Arc::clone(&activity));
             async move { connections.answer(request, peer, &activity).await }
         });
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(client), service));
@@ -271,13 +303,17 @@ impl Connections {
         }
     }
 
+    fn is_crowd(&self) -> bool {
+        self.counts.open().saturating_sub(self.counts.idle()) > self.max_open / CROWD
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,
         peer: Peer,
         activity: &Arc<Activity>,
     ) -> Result<Response<TrackedBody>, Infallible> {
-        let ongoing = Ongoing::begin(activity);
+        let ongoing = Ongoing::begin(activity, !request.body().is_end_stream());
         let mut response = self.proxy.answer(request, peer).await;
         if let Some(upstream) = response.extensions_mut().remove::<tunnel::Agreed>() {
             activity.put_tunnel(upstream);
@@ -308,14 +344,5 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How long something has lasted by now, if it goes on.
-fn lasting(so_far: Duration, goes_on: bool) -> Duration {
-    if goes_on {
-        so_far + TICK
-    } else {
-        Duration::ZERO
     }
 }

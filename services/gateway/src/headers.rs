@@ -225,11 +225,14 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap, version: Version) {
 /// Removes from a response what only the connection to the upstream meant, what would name the
 /// software behind the gateway, and what the gateway decides itself.
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
-    let connection: Vec<_> = headers.get_all(CONNECTION).iter().cloned().collect();
+    let connection = headers
+        .get_all(CONNECTION)
+        .iter()
+        .cloned()
+        .collect::<Vec<_>>();
     let named =
         tokens(&connection).filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok());
-    let named: Vec<_> = named.filter(|name| *name != CONTENT_LENGTH).collect();
-    let mut goes: Vec<HeaderName> = Vec::new();
+    let mut goes: Vec<_> = named.filter(|name| *name != CONTENT_LENGTH).collect();
     for name in headers.keys() {
         let text = name.as_str();
         let is_ours = text.starts_with("access-control-")
@@ -240,7 +243,7 @@ pub(crate) fn clean_response(headers: &mut HeaderMap) {
             goes.push(name.clone());
         }
     }
-    for name in goes.into_iter().chain(named) {
+    for name in goes {
         headers.remove(name);
     }
 }

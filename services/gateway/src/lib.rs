@@ -15,7 +15,7 @@ use common::{
 };
 use tokio::net::TcpListener;
 
-pub use self::config::Config;
+pub use self::{config::Config, upstream::Names};
 use self::{
     connection::Connections,
     reload::Reloader,
@@ -99,7 +99,8 @@ pub fn serve(config: Config, listeners: Listeners, lifecycle: &Lifecycle) -> io:
     let challenges = Challenges::default();
     let reloader = Reloader::new(config, minter, challenges.clone(), lifecycle)?;
     let reloader = Arc::new(reloader);
-    let connections = Connections::new(Arc::clone(reloader.proxy()), &bounds, lifecycle.clone());
+    let proxy = Arc::clone(reloader.proxy());
+    let connections = Arc::new(Connections::new(proxy, &bounds, lifecycle.clone()));
     if let Some((settings, listener)) = settings.zip(listeners.tls) {
         let certificates = settings.certificates;
         lifecycle.spawn_until_stop("certificates", Arc::clone(&certificates).watch());
@@ -109,7 +110,7 @@ pub fn serve(config: Config, listeners: Listeners, lifecycle: &Lifecycle) -> io:
         }
         let tls = Tls::new(certificates, bounds.each.header_timeout)?;
         let door = Door {
-            connections: connections.clone(),
+            connections: Arc::clone(&connections),
             tls: Some(tls),
             workers: Arc::clone(&workers),
         };
@@ -133,7 +134,7 @@ pub fn serve(config: Config, listeners: Listeners, lifecycle: &Lifecycle) -> io:
 
 /// What stands behind a listener.
 struct Door {
-    connections: Connections,
+    connections: Arc<Connections>,
     tls: Option<Tls>,
     workers: Arc<Workers>,
 }
@@ -141,7 +142,7 @@ struct Door {
 impl Door {
     async fn serve(self, listener: TcpListener, lifecycle: Lifecycle) {
         server::accept(listener, &lifecycle, |socket, peer, watcher| {
-            let (connections, tls) = (self.connections.clone(), self.tls.clone());
+            let (connections, tls) = (Arc::clone(&self.connections), self.tls.clone());
             self.workers.serve(socket, move |socket| async move {
                 connections.serve(socket, peer, tls).await;
                 // The end of the connection is what a drain waits for.

@@ -121,7 +121,8 @@ impl Limits {
     /// its own: a client gets more, never less.
     pub(crate) async fn count(&self, subject: Subject, limit: Limit) -> Verdict {
         if let Some(shared) = &self.shared {
-            if let Some(verdict) = shared.count(subject, limit).await {
+            // Boxed, so that a request holds no room for it where it is not asked.
+            if let Some(verdict) = Box::pin(shared.count(subject, limit)).await {
                 return verdict;
             }
             metrics::counter!(COUNTED_ALONE).increment(1);

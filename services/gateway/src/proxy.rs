@@ -2,7 +2,6 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use common::{context::RequestContext, identity::Verifier, lifecycle::Lifecycle};
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
@@ -24,12 +23,13 @@ use crate::{
     tls::PlainDoor,
     tunnel,
     upstream::Upstreams,
+    workers::{Handed, PerWorker},
 };
 
 /// The door: what every request passes.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    table: ArcSwap<Table>,
+    table: PerWorker<Table>,
     pub(crate) upstreams: Upstreams,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) limits: Limits,
@@ -78,7 +78,7 @@ impl Proxy {
         lifecycle: Lifecycle,
     ) -> Self {
         Self {
-            table: ArcSwap::from_pointee(table),
+            table: PerWorker::new(table),
             upstreams,
             lifecycle,
             limits,
@@ -90,13 +90,13 @@ impl Proxy {
     }
 
     /// The table in force.
-    pub(crate) fn table(&self) -> Arc<Table> {
-        self.table.load_full()
+    pub(crate) fn table(&self) -> Arc<Handed<Table>> {
+        self.table.load()
     }
 
     /// Puts another table in force; requests under way finish with theirs.
     pub(crate) fn replace(&self, table: Table) {
-        self.table.store(Arc::new(table));
+        self.table.store(table);
     }
 
     /// Answers one request.
@@ -105,7 +105,7 @@ impl Proxy {
         request: Request<Incoming>,
         peer: Peer,
     ) -> Response<ResponseBody> {
-        let table = self.table.load_full();
+        let table = self.table();
         let mut exchange = Exchange::begin(&request);
         let mut response = match self.pass(&table, &mut exchange, request, peer).await {
             Ok(response) => response,
@@ -159,7 +159,7 @@ impl Proxy {
         let admission = match admission {
             Ok(admission) => admission,
             Err(refusal) if credentials.are_wrong(refusal) => {
-                self.count_wrong_key(table, exchange, client).await?;
+                Box::pin(self.count_wrong_key(table, exchange, client)).await?;
                 return Err(refusal);
             }
             Err(refusal) => return Err(refusal),

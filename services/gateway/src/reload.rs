@@ -13,6 +13,7 @@ use crate::{
     tls::{Certificates, Challenges, PlainDoor},
     tokens::Minter,
     upstream::{Upstream, Upstreams},
+    workers::Handed,
 };
 
 /// Wrong keys an address may present, before the scale of all limits.
@@ -34,7 +35,7 @@ impl Reloader {
         challenges: Challenges,
         lifecycle: &Lifecycle,
     ) -> io::Result<Self> {
-        let upstreams = Upstreams::new(lifecycle);
+        let upstreams = Upstreams::new(config.names.clone(), lifecycle);
         let table = table(&config, config.plan().clone(), &minter, &upstreams);
         let redis = config.redis_url.as_ref();
         let redis = redis.map(|url| Redis::connect(url, lifecycle));
@@ -61,7 +62,7 @@ impl Reloader {
     }
 
     /// What is in force.
-    pub(crate) fn table(&self) -> Arc<Table> {
+    pub(crate) fn table(&self) -> Arc<Handed<Table>> {
         self.proxy.table()
     }
 

@@ -12,17 +12,17 @@ use std::{
 
 use arc_swap::ArcSwap;
 use common::lifecycle::Lifecycle;
-use http::{HeaderValue, Request, Response, header::HOST};
+use http::{HeaderValue, Method, Request, Response, header::HOST};
 use hyper::body::Incoming;
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::names::Names;
 pub(crate) use self::target::Target;
 use self::{
     address::Address,
     budget::Budget,
     connection::{Connection, ExchangeError},
-    names::Names,
 };
 use crate::body::RequestBody;
 
@@ -34,6 +34,9 @@ mod target;
 
 /// Time between two look-ups of an upstream's names.
 const RESOLVE_EVERY: Duration = Duration::from_secs(10);
+
+/// The same, and between two looks at an address, while one fails.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// Longest time a look-up may take.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,8 +60,9 @@ pub(crate) struct Upstream {
     /// Grows with every request.
     turn: AtomicUsize,
     budget: Budget,
-    lookup: Notify,
-    _stop_lookups: DropGuard,
+    /// Told when an address fails.
+    trouble: Notify,
+    _stop_upkeep: DropGuard,
 }
 
 /// A response whose body is still to be read from its connection.
@@ -97,11 +101,11 @@ pub(crate) enum Failure {
 }
 
 impl Upstreams {
-    /// None yet; their background work ends with `lifecycle`.
-    pub(crate) fn new(lifecycle: &Lifecycle) -> Self {
+    /// None yet; `names` are looked up, and background work ends with `lifecycle`.
+    pub(crate) fn new(names: Names, lifecycle: &Lifecycle) -> Self {
         Self {
             lifecycle: lifecycle.clone(),
-            names: Names::of_the_system(),
+            names,
             known: Mutex::default(),
         }
     }
@@ -130,8 +134,8 @@ impl Upstream {
             names,
             turn: AtomicUsize::new(0),
             budget: Budget::new(),
-            lookup: Notify::new(),
-            _stop_lookups: stop.clone().drop_guard(),
+            trouble: Notify::new(),
+            _stop_upkeep: stop.clone().drop_guard(),
         });
         let weak = Arc::downgrade(&upstream);
         lifecycle.spawn_until_stop("upstream upkeep", async move {
@@ -150,17 +154,21 @@ impl Upstream {
         self.addresses.load_full()
     }
 
-    /// Sends `request` to one address; to another only as long as none has seen it.
+    /// Sends `request` to one address; to another only if it may be repeated and none has seen it.
     pub(crate) async fn send(
         &self,
         mut request: Request<RequestBody>,
         patience: Patience,
     ) -> Result<Answer, Failure> {
-        let mut attempts = MAX_ATTEMPTS;
+        let most = most_attempts(request.method());
+        let mut attempts = most;
         loop {
             attempts -= 1;
-            let (address, connection) = self.connection(patience.connect).await?;
-            let (mut connection, is_reused) = connection;
+            let (address, mut connection, is_reused) = match self.kept_connection() {
+                Some((address, connection)) => (address, connection, true),
+                // Boxed, so that requests on kept connections hold no room for it.
+                None => Box::pin(self.connection(most, patience.connect)).await?,
+            };
             request.headers_mut().insert(HOST, address.host().clone());
             match connection.exchange(request, patience.read).await {
                 Ok(response) => {
@@ -170,7 +178,8 @@ impl Upstream {
                     };
                     return Ok(Answer { response, lease });
                 }
-                // A kept connection that had ended: costs no attempt, there are only so many.
+                // A kept connection that had ended before this request: there was no attempt yet, and
+                // there are only so many of them.
                 Err(ExchangeError::NotSent(unsent, _)) if is_reused => {
                     request = *unsent;
                     attempts += 1;
@@ -186,52 +195,62 @@ impl Upstream {
         }
     }
 
-    /// A new connection that is not kept, for a protocol other than HTTP.
+    /// A new connection that is not kept, for a protocol other than HTTP: whose handshake is a GET.
     pub(crate) async fn connect(
         &self,
         patience: Patience,
     ) -> Result<(Arc<Address>, Box<Connection>), Failure> {
         let mut refused = None;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        for address in self.candidates(turn, patience.connect).await? {
+        let most = MAX_ATTEMPTS;
+        for address in self.candidates(turn, most, patience.connect).await? {
             if refused.is_some() && !self.may_try_again() {
                 break;
             }
             match address.connect(patience.connect).await {
                 Ok(connection) => return Ok((address, connection)),
-                Err(error) => refused = Some(error),
+                Err(error) => refused = Some(self.note_trouble(error)),
             }
         }
-        self.lookup.notify_one();
         Err(unreachable_because(refused))
     }
 
-    /// A connection that is ready, kept or new, and whether it was kept.
+    /// A connection that was kept, to the address whose turn it is.
+    fn kept_connection(&self) -> Option<(Arc<Address>, Box<Connection>)> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let address = next_healthy(&self.addresses.load(), turn)?;
+        let connection = address.take_idle()?;
+        Some((address, connection))
+    }
+
+    /// A connection that is ready, kept or new, and whether it was kept; to the first of `most`
+    /// addresses that can be reached.
     async fn connection(
         &self,
+        most: usize,
         limit: Duration,
-    ) -> Result<(Arc<Address>, (Box<Connection>, bool)), Failure> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        if let Some(address) = next_healthy(&self.addresses.load(), turn)
-            && let Some(connection) = address.take_idle()
-        {
-            return Ok((address, (connection, true)));
-        }
+    ) -> Result<(Arc<Address>, Box<Connection>, bool), Failure> {
+        let turn = self.turn.load(Ordering::Relaxed).wrapping_sub(1);
         let mut refused = None;
-        for address in self.candidates(turn, limit).await? {
+        for address in self.candidates(turn, most, limit).await? {
             if let Some(connection) = address.take_idle() {
-                return Ok((address, (connection, true)));
+                return Ok((address, connection, true));
             }
             if refused.is_some() && !self.may_try_again() {
                 break;
             }
             match address.connect(limit).await {
-                Ok(connection) => return Ok((address, (connection, false))),
-                Err(error) => refused = Some(error),
+                Ok(connection) => return Ok((address, connection, false)),
+                Err(error) => refused = Some(self.note_trouble(error)),
             }
         }
-        self.lookup.notify_one();
         Err(unreachable_because(refused))
+    }
+
+    /// Has the names looked up, and the address looked at, soon.
+    fn note_trouble(&self, error: std::io::Error) -> std::io::Error {
+        self.trouble.notify_one();
+        error
     }
 
     /// Whether a request that reached nobody may be tried at another address.
@@ -239,15 +258,20 @@ impl Upstream {
         self.budget.take(self.turn.load(Ordering::Relaxed))
     }
 
-    /// The addresses to try for one request, the next in turn first and failing ones last.
-    async fn candidates(&self, turn: usize, limit: Duration) -> Result<Vec<Arc<Address>>, Failure> {
+    /// At most `most` addresses to try for one request, the next in turn first and failing ones last.
+    async fn candidates(
+        &self,
+        turn: usize,
+        most: usize,
+        limit: Duration,
+    ) -> Result<Vec<Arc<Address>>, Failure> {
         if self.addresses.load().is_empty() {
             self.resolve(limit).await.map_err(Failure::Unreachable)?;
         }
         let addresses = self.addresses.load();
         let mut candidates: Vec<_> = in_turn(&addresses, turn).map(Arc::clone).collect();
         candidates.sort_by_key(|address| address.is_failing());
-        candidates.truncate(MAX_ATTEMPTS);
+        candidates.truncate(most);
         Ok(candidates)
     }
 
@@ -284,7 +308,18 @@ fn next_healthy(addresses: &[Arc<Address>], turn: usize) -> Option<Arc<Address>>
         .map(Arc::clone)
 }
 
-/// Looks names up now and then, or when an address fails, and drops connections idle for long.
+/// How many addresses a request may be tried at. Of one that must not be done twice there is but one
+/// attempt (RFC 9110, 9.2.2), even where it could not be sent.
+fn most_attempts(method: &Method) -> usize {
+    if method.is_idempotent() {
+        MAX_ATTEMPTS
+    } else {
+        1
+    }
+}
+
+/// Looks names up now and then, or when an address fails; looks at failing addresses until they are
+/// back, so that no request has to find out; and drops connections idle for long.
 async fn upkeep(upstream: Weak<Upstream>) {
     loop {
         let Some(current) = upstream.upgrade() else {
@@ -293,12 +328,19 @@ async fn upkeep(upstream: Weak<Upstream>) {
         if let Err(error) = current.resolve(RESOLVE_TIMEOUT).await {
             tracing::debug!(%error, upstream = &*current.name, "look-up failed");
         }
-        for address in &**current.addresses.load() {
+        let addresses = current.addresses();
+        for address in &*addresses {
             address.drop_stale();
+            if address.is_failing() {
+                address.probe().await;
+            }
         }
         // A failing address must not turn into a storm of look-ups.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        timeout(RESOLVE_EVERY, current.lookup.notified()).await.ok();
+        tokio::time::sleep(RETRY_EVERY).await;
+        if !addresses.iter().any(|address| address.is_failing()) {
+            let trouble = current.trouble.notified();
+            timeout(RESOLVE_EVERY, trouble).await.ok();
+        }
     }
 }
 

@@ -5,12 +5,18 @@
 
 use std::{
     cell::Cell,
+    fmt,
     future::Future,
     io,
-    sync::atomic::{AtomicUsize, Ordering},
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
+use arc_swap::ArcSwap;
 use tokio::{
     net::TcpStream,
     runtime::{Builder, Handle},
@@ -30,6 +36,45 @@ pub(crate) struct Workers {
     handles: Vec<Handle>,
     turn: AtomicUsize,
     _stop: DropGuard,
+}
+
+/// A value that all threads share and that can be replaced, with a handle for each of them. Cores
+/// that counted references in the same place would wait for each other at every request.
+pub(crate) struct PerWorker<T> {
+    handles: Vec<ArcSwap<Handed<T>>>,
+    /// For all other threads.
+    spare: ArcSwap<Handed<T>>,
+}
+
+/// One thread's handle, on lines of the cache that no other thread writes to.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Handed<T>(Arc<T>);
+
+impl<T> PerWorker<T> {
+    /// Hands out `value`.
+    pub(crate) fn new(value: T) -> Self {
+        let value = Arc::new(value);
+        let handle = || ArcSwap::from_pointee(Handed(Arc::clone(&value)));
+        Self {
+            handles: (0..MAX_WORKERS).map(|_| handle()).collect(),
+            spare: handle(),
+        }
+    }
+
+    /// The handle of this thread.
+    pub(crate) fn load(&self) -> Arc<Handed<T>> {
+        let own = self.handles.get(current());
+        own.unwrap_or(&self.spare).load_full()
+    }
+
+    /// Hands out another value.
+    pub(crate) fn store(&self, value: T) {
+        let value = Arc::new(value);
+        for handle in self.handles.iter().chain([&self.spare]) {
+            handle.store(Arc::new(Handed(Arc::clone(&value))));
+        }
+    }
 }
 
 impl Workers {
@@ -76,6 +121,20 @@ impl Workers {
 /// The number of the current thread among the workers; zero for any other.
 pub(crate) fn current() -> usize {
     NUMBER.get()
+}
+
+impl<T> Deref for Handed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for PerWorker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PerWorker")
+    }
 }
 
 fn start(number: usize, stop: CancellationToken) -> io::Result<Handle> {

@@ -99,9 +99,10 @@ async fn serve(
     body: Body,
     timing: &mut Timing,
 ) -> Result<Response, Refusal> {
+    // Settings come with the catalogue: until then nobody knows who the anonymous are.
+    let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
     let identity = identify(snapshot, parts)?;
     timing.enter("parse");
-    let catalog = snapshot.catalog.as_deref().ok_or(Error::NoSchemaCache)?;
     let incoming = Incoming {
         method: &parts.method,
         path: parts.uri.path(),

@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub catalog: Option<Arc<Catalog>>,
     /// Settings that come with roles.
     pub roles: Arc<RoleSettings>,
+    /// Settings that connections begin with, once they were read.
+    pub sessions: Option<String>,
 }
 
 /// Keeps the snapshot up to date. Cheap to clone.
@@ -85,6 +87,7 @@ impl SchemaCache {
                 authenticator: Arc::new(authenticator),
                 catalog: None,
                 roles: Arc::default(),
+                sessions: None,
             }),
             due: Notify::new(),
             settings_due: AtomicBool::new(false),
@@ -126,7 +129,9 @@ impl SchemaCache {
 
     /// Whether the snapshot is what the database held when it last announced a change.
     pub fn is_current(&self) -> bool {
-        self.0.done.load(Ordering::Acquire) == self.0.asked.load(Ordering::Acquire)
+        let none_is_due =
+            self.0.done.load(Ordering::Acquire) == self.0.asked.load(Ordering::Acquire);
+        none_is_due && self.0.snapshot.load().catalog.is_some()
     }
 
     /// Whether the catalogue was ever read.
@@ -196,6 +201,11 @@ impl SchemaCache {
             Arc::clone(&before.settings)
         };
         let roles = settings::of_roles(&mut connection).await?;
+        let sessions = settings::of_sessions(&mut connection).await?;
+        let is_outdated = before
+            .sessions
+            .as_ref()
+            .is_some_and(|known| *known != sessions);
         let catalog = load(&mut connection, &exposure(&settings)).await?;
         tracing::info!(relations = catalog.relations.len(), "schema cache loaded");
         let authenticator = if Arc::ptr_eq(&settings, &before.settings) {
@@ -209,9 +219,13 @@ impl SchemaCache {
             authenticator,
             catalog: Some(Arc::new(catalog)),
             roles: Arc::new(roles),
+            sessions: Some(sessions),
         }));
         // Freeing thousands of tables takes a while, in which this thread is to answer requests.
         tokio::task::spawn_blocking(move || drop((before, replaced)));
+        if is_outdated {
+            self.pool().renew();
+        }
         self.pool().forget_statements();
         Ok(())
     }

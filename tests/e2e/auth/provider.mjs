@@ -69,6 +69,22 @@ export class Provider {
     response.end();
   }
 
+  // What the provider says about the user, for whoever asked with this nonce.
+  idToken(nonce) {
+    const now = Math.floor(Date.now() / 1000);
+    const claims = {
+      iss: this.issuer,
+      aud: Provider.clientId,
+      iat: now,
+      exp: now + 300,
+      ...(nonce && { nonce }),
+      ...this.claims,
+    };
+    const text = `${part({ alg: 'RS256', kid: 'one', typ: 'JWT' })}.${part(claims)}`;
+    const signature = sign('sha256', Buffer.from(text), this.pair.privateKey);
+    return `${text}.${signature.toString('base64url')}`;
+  }
+
   #exchange(given) {
     const asked = this.codes.get(given.get('code'));
     if (!asked) return undefined;
@@ -76,18 +92,7 @@ export class Provider {
     const verifier = given.get('code_verifier') ?? '';
     const challenge = createHash('sha256').update(verifier).digest('base64url');
     if (asked.has('code_challenge') && asked.get('code_challenge') !== challenge) return undefined;
-    const now = Math.floor(Date.now() / 1000);
-    const claims = {
-      iss: this.issuer,
-      aud: Provider.clientId,
-      iat: now,
-      exp: now + 300,
-      ...(asked.has('nonce') && { nonce: asked.get('nonce') }),
-      ...this.claims,
-    };
-    const text = `${part({ alg: 'RS256', kid: 'one', typ: 'JWT' })}.${part(claims)}`;
-    const signature = sign('sha256', Buffer.from(text), this.pair.privateKey);
-    const id_token = `${text}.${signature.toString('base64url')}`;
+    const id_token = this.idToken(asked.get('nonce'));
     return { access_token: randomUUID(), token_type: 'Bearer', expires_in: 300, id_token };
   }
 }

@@ -87,6 +87,7 @@ struct Inner {
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
     generation: AtomicU64,
+    epoch: AtomicU64,
     keeps_statements: AtomicBool,
     waiting: AtomicUsize,
     timeouts: AtomicU64,
@@ -103,7 +104,10 @@ struct Idle {
 #[derive(Clone, Copy, Debug)]
 struct Age {
     born: Instant,
+    /// Which tables its statements were prepared for.
     generation: u64,
+    /// Which settings of the database it began with.
+    epoch: u64,
 }
 
 /// How much of a pool is in use.
@@ -155,6 +159,7 @@ impl Pool {
             permits: Arc::new(Semaphore::new(config.max_connections)),
             idle: Mutex::default(),
             generation: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
             keeps_statements: AtomicBool::new(true),
             waiting: AtomicUsize::new(0),
             timeouts: AtomicU64::new(0),
@@ -213,6 +218,14 @@ impl Pool {
         }
     }
 
+    /// Has every connection replaced, because it began with settings that have changed. What runs
+    /// goes on.
+    pub fn renew(&self) {
+        self.0.epoch.fetch_add(1, Ordering::Release);
+        let outdated = std::mem::take(&mut *self.idle());
+        drop(outdated);
+    }
+
     /// Asks the database for a sign of life; the text tells what is wrong and holds no secret.
     pub async fn ping(&self) -> Result<(), String> {
         let away = |_| "the database does not answer".to_owned();
@@ -230,6 +243,7 @@ impl Pool {
         let age = Age {
             born: Instant::now(),
             generation: self.0.generation.load(Ordering::Acquire),
+            epoch: self.epoch(),
         };
         let connection = connect(&self.0.target, self.cached_statements()).await?;
         Ok(self.lend(connection, age, permit))
@@ -239,8 +253,8 @@ impl Pool {
     fn take_idle(&self) -> Option<Idle> {
         loop {
             let idle = self.idle().pop()?;
-            if idle.age.born.elapsed() < self.0.config.max_lifetime && idle.connection.is_reusable()
-            {
+            let is_young = idle.age.born.elapsed() < self.0.config.max_lifetime;
+            if is_young && idle.age.epoch == self.epoch() && idle.connection.is_reusable() {
                 return Some(idle);
             }
         }
@@ -263,6 +277,10 @@ impl Pool {
             pool: self.clone(),
             _permit: permit,
         }
+    }
+
+    fn epoch(&self) -> u64 {
+        self.0.epoch.load(Ordering::Acquire)
     }
 
     fn cached_statements(&self) -> usize {
@@ -304,7 +322,7 @@ impl Drop for Lease {
                 }
                 drop(connection);
             });
-        } else if connection.is_idle() {
+        } else if connection.is_idle() && self.age.epoch == self.pool.epoch() {
             self.pool.idle().push(Idle {
                 connection,
                 age: self.age,

@@ -20,6 +20,9 @@ const DELAY: Duration = Duration::from_millis(50);
 /// Bytes that are not held back any longer.
 const ENOUGH: usize = 64 * 1024;
 
+/// Bytes from which on whoever has a line to add waits until they are written.
+const TOO_MUCH: usize = 16 * ENOUGH;
+
 /// The lines that wait. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines(Arc<Waiting>);
@@ -28,6 +31,9 @@ pub(super) struct Lines(Arc<Waiting>);
 struct Waiting {
     bytes: Mutex<Vec<u8>>,
     first: Condvar,
+    /// Held while lines are taken and written, so that none can overtake another; what was written
+    /// last, for its room. Nobody who only adds a line waits for a system call.
+    writing: Mutex<Vec<u8>>,
 }
 
 /// Takes one line.
@@ -50,34 +56,50 @@ impl Lines {
 
     /// Writes everything that waits.
     pub(super) fn flush(&self) {
-        write_out(&mut self.lock());
+        self.write_out(&mut lock(&self.0.writing));
     }
 
     /// Adds text that ends with a line; an urgent one leaves at once, with all before it.
     pub(super) fn append(&self, text: &[u8], is_urgent: bool) {
-        let mut bytes = self.lock();
+        let mut bytes = lock(&self.0.bytes);
         let was_empty = bytes.is_empty();
         bytes.extend_from_slice(text);
-        if is_urgent || bytes.len() >= ENOUGH {
-            write_out(&mut bytes);
+        let waiting = bytes.len();
+        drop(bytes);
+        if is_urgent || waiting >= TOO_MUCH {
+            self.flush();
+        } else if waiting >= ENOUGH {
+            // Otherwise somebody is at it, and this line leaves with the next.
+            if let Ok(mut writing) = self.0.writing.try_lock() {
+                self.write_out(&mut writing);
+            }
         } else if was_empty {
             self.0.first.notify_one();
         }
     }
 
+    fn write_out(&self, taken: &mut Vec<u8>) {
+        mem::swap(taken, &mut *lock(&self.0.bytes));
+        let mut out = io::stdout().lock();
+        // When standard output is gone, there is nobody left to tell.
+        out.write_all(taken).and_then(|()| out.flush()).ok();
+        taken.clear();
+        taken.shrink_to(4 * ENOUGH);
+    }
+
     fn carry(&self) {
         loop {
-            let bytes = self.lock();
+            let bytes = lock(&self.0.bytes);
             let wait = self.0.first.wait_while(bytes, |bytes| bytes.is_empty());
             drop(wait.unwrap_or_else(PoisonError::into_inner));
             thread::park_timeout(DELAY);
             self.flush();
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.bytes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> MakeWriter<'a> for Lines {
@@ -109,17 +131,6 @@ impl Write for Line<'_> {
     }
 }
 
-/// Writes while the lines are locked, so that none can overtake another.
-fn write_out(bytes: &mut Vec<u8>) {
-    let mut out = io::stdout().lock();
-    // When standard output is gone, there is nobody left to tell.
-    out.write_all(bytes).and_then(|()| out.flush()).ok();
-    bytes.clear();
-    if bytes.capacity() > 4 * ENOUGH {
-        drop(mem::take(bytes));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,8 +143,8 @@ mod tests {
             is_urgent: false,
         };
         calm.write_all(b"{}\n").unwrap();
-        assert_eq!(*lines.lock(), b"{}\n");
+        assert_eq!(*lock(&lines.0.bytes), b"{}\n");
         lines.make_writer().write_all(b"{}\n").unwrap();
-        assert!(lines.lock().is_empty());
+        assert!(lock(&lines.0.bytes).is_empty());
     }
 }

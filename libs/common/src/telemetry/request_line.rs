@@ -29,6 +29,13 @@ pub struct RequestLine<'a> {
     pub upstream: Option<Duration>,
 }
 
+/// What stands in every line, between its time and the rest.
+const ALWAYS: &str = concat!(
+    r#"","level":"INFO","message":"request","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    '"'
+);
+
 /// Time of day up to the second, which thousands of lines share.
 struct Second {
     unix: i64,
@@ -54,13 +61,12 @@ impl RequestLine<'_> {
 
     fn append_to(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(b"{\"timestamp\":\"");
-        append_time(line, OffsetDateTime::now_utc());
-        line.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"request\"");
-        text(line, "service", self.service);
-        text(line, "version", env!("CARGO_PKG_VERSION"));
-        text(line, "request_id", self.context.id());
-        text(line, "trace_id", &self.context.trace().id_hex());
-        text(line, "method", self.method);
+        append_time(line, (self.context.began() + self.duration).into());
+        line.extend_from_slice(ALWAYS.as_bytes());
+        plain(line, "service", self.service.as_bytes());
+        plain(line, "request_id", self.context.id_header().as_bytes());
+        plain(line, "trace_id", &self.context.trace().id_hex());
+        plain(line, "method", self.method.as_bytes());
         text(line, "route", self.route);
         key(line, "status");
         number(line, self.status.into(), 1);
@@ -100,18 +106,23 @@ fn append_time(line: &mut Vec<u8>, now: OffsetDateTime) {
 }
 
 fn text(line: &mut Vec<u8>, name: &str, value: &str) {
-    key(line, name);
-    line.push(b'"');
     if value
         .bytes()
         .all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte))
     {
-        line.extend_from_slice(value.as_bytes());
-        line.push(b'"');
+        plain(line, name, value.as_bytes());
     } else {
-        line.pop();
+        key(line, name);
         serde_json::to_writer(line, value).ok();
     }
+}
+
+/// Appends text in which nothing has to be escaped: of our own, or checked on its way in.
+fn plain(line: &mut Vec<u8>, name: &str, value: &[u8]) {
+    key(line, name);
+    line.push(b'"');
+    line.extend_from_slice(value);
+    line.push(b'"');
 }
 
 fn milliseconds(line: &mut Vec<u8>, name: &str, duration: Duration) {

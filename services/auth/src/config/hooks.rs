@@ -21,6 +21,8 @@ const MAX_IDENTIFIER_CHARS: usize = 63;
 pub struct Hooks {
     /// Whether a user may be made.
     pub before_user_created: Option<Hook>,
+    /// Who became a user.
+    pub after_user_created: Option<Hook>,
     /// What an access token says.
     pub custom_access_token: Option<Hook>,
     /// Mails, in place of the email service.
@@ -60,6 +62,7 @@ impl FromEnv for Hooks {
     fn from_env(env: &mut Env) -> Self {
         Self {
             before_user_created: hook(env, "BEFORE_USER_CREATED"),
+            after_user_created: hook(env, "AFTER_USER_CREATED"),
             custom_access_token: hook(env, "CUSTOM_ACCESS_TOKEN"),
             send_email: hook(env, "SEND_EMAIL"),
             send_sms: hook(env, "SEND_SMS"),

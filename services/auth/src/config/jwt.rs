@@ -1,6 +1,7 @@
 //! Access tokens.
 
 use common::config::{Env, FromEnv};
+use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use time::Duration;
 
@@ -13,6 +14,10 @@ pub struct Jwt {
     pub secret: SecretString,
     /// Keys that take its place, if there are some; one of them signs.
     pub keys: Vec<SigningKey>,
+    /// Name of the secret in the header of tokens it signs; empty leaves it out.
+    pub key_id: String,
+    /// The algorithms tokens may be signed with, if not those of every key.
+    pub valid_methods: Vec<Algorithm>,
     /// Lifetime of an access token.
     pub expires_in: Duration,
     /// Audience of users and tokens unless a request names another.
@@ -36,6 +41,8 @@ impl FromEnv for Jwt {
         Self {
             secret: env.secret(name),
             keys: keys(env),
+            key_id: env.text("GOTRUE_JWT_KEY_ID", ""),
+            valid_methods: valid_methods(env),
             expires_in: Duration::seconds(env.parse("GOTRUE_JWT_EXP", 3600)),
             audience: env.text("GOTRUE_JWT_AUD", "authenticated"),
             issuer: env.text("GOTRUE_JWT_ISSUER", ""),
@@ -43,6 +50,18 @@ impl FromEnv for Jwt {
             default_role: env.text("GOTRUE_JWT_DEFAULT_GROUP_NAME", "authenticated"),
         }
     }
+}
+
+fn valid_methods(env: &mut Env) -> Vec<Algorithm> {
+    const NAME: &str = "GOTRUE_JWT_VALID_METHODS";
+    let mut methods = Vec::new();
+    for name in env.list(NAME, "") {
+        match name.parse() {
+            Ok(method) => methods.push(method),
+            Err(_) => env.problem(format!("{NAME} has {name}, which is no algorithm of JWTs")),
+        }
+    }
+    methods
 }
 
 fn keys(env: &mut Env) -> Vec<SigningKey> {

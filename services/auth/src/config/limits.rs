@@ -20,6 +20,10 @@ pub struct Limits {
     pub anonymous: Rate,
     /// Second factors challenged and tried, per client.
     pub mfa: Rate,
+    /// Single sign-ons begun, per client.
+    pub sso: Rate,
+    /// Assertions of identity providers brought, per client.
+    pub assertion: Rate,
     /// Passkeys asked for and tried, per client.
     pub passkey: Rate,
     /// Passwords and codes tried, per account.
@@ -64,6 +68,8 @@ impl FromEnv for Limits {
                 15.0,
                 Duration::MINUTE,
             ),
+            sso: rate(env, "GOTRUE_RATE_LIMIT_SSO", 30.0, five_minutes),
+            assertion: rate(env, "GOTRUE_SAML_RATE_LIMIT_ASSERTION", 15.0, five_minutes),
             passkey: rate(env, "GOTRUE_RATE_LIMIT_PASSKEY", 30.0, five_minutes),
             account: rate(env, "AUTH_RATE_LIMIT_ACCOUNT", 30.0, five_minutes),
             mail: rate(env, "GOTRUE_RATE_LIMIT_EMAIL_SENT", 30.0, Duration::HOUR),

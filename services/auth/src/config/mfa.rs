@@ -114,7 +114,8 @@ impl FromEnv for Mfa {
             max_enrolled: env.parse("GOTRUE_MFA_MAX_ENROLLED_FACTORS", 10),
             max_verified: env.parse("GOTRUE_MFA_MAX_VERIFIED_FACTORS", 10),
             challenge_expiry: Duration::checked_seconds_f64(challenge_seconds)
-                .unwrap_or(Duration::minutes(5)),
+                .unwrap_or(Duration::minutes(5))
+                .max(Duration::minutes(5)),
             factor_expiry: duration(env, factor, Duration::minutes(5)).max(Duration::minutes(5)),
         }
     }

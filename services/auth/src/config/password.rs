@@ -7,6 +7,9 @@ use common::config::{Env, FromEnv};
 use super::std_duration;
 use crate::password::{Requirements, leaked::Leaked};
 
+/// Fewest characters of a password, whatever is configured.
+const MIN_LENGTH: usize = 6;
+
 /// Passwords.
 #[derive(Clone, Debug)]
 pub struct Password {
@@ -31,11 +34,14 @@ impl FromEnv for Password {
         }
         Self {
             requirements: Requirements {
-                min_length: env.parse("GOTRUE_PASSWORD_MIN_LENGTH", 6),
+                min_length: env
+                    .parse("GOTRUE_PASSWORD_MIN_LENGTH", MIN_LENGTH)
+                    .max(MIN_LENGTH),
                 characters: Requirements::character_sets(
                     &env.text("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", ""),
                 ),
                 leaked: leaked(env),
+                leaked_fail_closed: env.flag("GOTRUE_PASSWORD_HIBP_FAIL_CLOSED", false),
             },
             update_requires_reauthentication: env.flag(
                 "GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION",
@@ -53,7 +59,15 @@ impl FromEnv for Password {
 
 fn leaked(env: &mut Env) -> Option<Arc<Leaked>> {
     const NAME: &str = "AUTH_LEAKED_PASSWORDS_PATH";
-    let path = env.optional(NAME)?;
+    const WANTED: &str = "GOTRUE_PASSWORD_HIBP_ENABLED";
+    let path = env.optional(NAME);
+    let is_wanted = env.flag(WANTED, path.is_some());
+    if is_wanted && path.is_none() {
+        env.problem(format!(
+            "{WANTED} needs a list of passwords: {NAME} is not set"
+        ));
+    }
+    let path = path.filter(|_| is_wanted)?;
     Leaked::open(&path)
         .map(Arc::new)
         .map_err(|error| env.problem(format!("{NAME} cannot be used: {error}")))

@@ -47,7 +47,11 @@ fn provider(env: &mut Env, named: &'static Named) -> Option<Provider> {
     if !env.flag(&variable("ENABLED"), false) {
         return None;
     }
-    let client_ids = env.list(&variable("CLIENT_ID"), "");
+    let mut client_ids = env.list(&variable("CLIENT_ID"), "");
+    if named.name == "apple" {
+        // What applications on Apple's devices are known by is good in ID tokens too.
+        client_ids.extend(env.optional("GOTRUE_EXTERNAL_IOS_BUNDLE_ID"));
+    }
     if client_ids.is_empty() {
         env.problem(format!("{} is not set", variable("CLIENT_ID")));
     }

@@ -20,6 +20,8 @@ pub struct Sessions {
     pub allow_low_aal: Option<Duration>,
     /// Whether a user has one session at a time.
     pub single_per_user: bool,
+    /// Kinds of clients that have one each; the first is that of every other client.
+    pub tags: Vec<String>,
 }
 
 impl FromEnv for Sessions {
@@ -32,6 +34,7 @@ impl FromEnv for Sessions {
             inactivity_timeout: optional_duration(env, "GOTRUE_SESSIONS_INACTIVITY_TIMEOUT"),
             allow_low_aal: optional_duration(env, "GOTRUE_SESSIONS_ALLOW_LOW_AAL"),
             single_per_user: env.flag("GOTRUE_SESSIONS_SINGLE_PER_USER", false),
+            tags: env.list("GOTRUE_SESSIONS_TAGS", ""),
         }
     }
 }

@@ -55,6 +55,26 @@ pub async fn before_user_created(state: &AppState, user: &User, origin: &Origin)
     ask(state, None, hook, &input).await.map(drop)
 }
 
+/// Tells that `user` was made. That stays so whatever the hook answers.
+pub async fn after_user_created(state: &AppState, user: &User, origin: &Origin) {
+    let Some(hook) = &state.hooks().config().after_user_created else {
+        return;
+    };
+    let view = user.clone().view(Vec::new(), Vec::new());
+    let members = [("user", json!(view))];
+    let input = input(state, "after-user-created", origin, members);
+    if let Err(error) = ask(state, None, hook, &input).await {
+        common::error::log(&error);
+    }
+}
+
+/// Tells that `user` was made, if it is the one who was to be.
+pub async fn after_draft_created(state: &AppState, draft: &User, user: Uuid, origin: &Origin) {
+    if draft.id == user {
+        after_user_created(state, draft, origin).await;
+    }
+}
+
 /// Asks whether `user` may be made, unless somebody has the address or number already.
 pub async fn before_contact_created(
     state: &AppState,

@@ -18,14 +18,9 @@ use crate::{
     frequency,
     hooks::points,
     mails::{self, Mail, Purpose, Return},
-    one_time,
     request::Origin,
     routes::user::taken,
-    store::{
-        self,
-        identities::NewIdentity,
-        one_time_tokens::{Found, Kind},
-    },
+    store::{self, identities::NewIdentity},
     user::{Members, User, merge},
 };
 
@@ -51,10 +46,11 @@ pub enum Outcome {
     Refused(Error, Option<Box<Mail>>),
 }
 
-/// Asks the hook about a user who is going to be made.
-pub async fn announce(state: &AppState, arrival: &Arrival<'_>) -> Result<()> {
-    if state.hooks().config().before_user_created.is_none() {
-        return Ok(());
+/// Asks the hook about a user who is going to be made; tells whether one is.
+pub async fn announce(state: &AppState, arrival: &Arrival<'_>) -> Result<bool> {
+    let hooks = state.hooks().config();
+    if hooks.before_user_created.is_none() && hooks.after_user_created.is_none() {
+        return Ok(false);
     }
     let decision = {
         let mut connection = state.store().connection().await?;
@@ -69,10 +65,27 @@ pub async fn announce(state: &AppState, arrival: &Arrival<'_>) -> Result<()> {
     match decision {
         Decision::Create(email) => {
             let draft = arrival.draft(state, email.as_ref());
-            points::before_user_created(state, &draft, arrival.origin).await
+            points::before_user_created(state, &draft, arrival.origin).await?;
+            Ok(true)
         }
-        Decision::Known(_) | Decision::Link(_) => Ok(()),
+        Decision::Known(_) | Decision::Link(_) => Ok(false),
     }
+}
+
+/// Tells the hook that the user of this identity was made.
+pub async fn tell(state: &AppState, arrival: &Arrival<'_>) -> Result<()> {
+    let (name, subject) = (&arrival.provider.name, &arrival.profile.subject);
+    let user = {
+        let mut connection = state.store().connection().await?;
+        match store::identities::of_provider(&mut connection, name, subject).await? {
+            Some(identity) => store::users::by_id(&mut connection, identity.user_id).await?,
+            None => None,
+        }
+    };
+    if let Some(user) = user {
+        points::after_user_created(state, &user, arrival.origin).await;
+    }
+    Ok(())
 }
 
 /// Signs in whoever the identity belongs to, and makes an account for whoever has none.
@@ -201,60 +214,6 @@ pub fn is_race(error: &Error) -> bool {
     error.violates("identities_provider_id_provider_unique") || error.code() == code::EMAIL_EXISTS
 }
 
-/// Accepts an invitation by signing in at a provider that knows the invited address.
-pub async fn accept(
-    state: &AppState,
-    connection: &mut PgConnection,
-    arrival: &Arrival<'_>,
-    invite: &str,
-) -> Result<Outcome> {
-    let not_found = || Error::not_found(code::INVITE_NOT_FOUND, "Invite not found");
-    let invited = invited(state, connection, invite).await?;
-    let (mut user, token) = invited.ok_or_else(not_found)?;
-    // Somebody else may have used it up while we waited for the user.
-    if !store::one_time_tokens::take(connection, &token).await? {
-        return Err(not_found());
-    }
-    if !arrival
-        .profile
-        .emails
-        .iter()
-        .any(|email| email.address == user.email())
-    {
-        let message = "Invited email does not match emails from external provider";
-        return Err(Error::invalid(message));
-    }
-    let data = arrival.profile.identity_data();
-    let identity = arrival.add_identity(state, connection, user.id).await?;
-    evict(connection, &mut user, identity, &data).await?;
-    user.raw_user_meta_data = Some(Json(merge(user.user_metadata(), data)));
-    accounts::refresh_providers(connection, &mut user).await?;
-    let contact = Contact::Email(user.email().to_owned());
-    accounts::confirm(connection, &mut user, &contact, state.now()).await?;
-    arrival
-        .remember(state, connection, &user, Action::InviteAccepted)
-        .await?;
-    save(state, connection, &user).await
-}
-
-/// Whoever an invitation that is still good was sent to, and its token.
-pub async fn invited(
-    state: &AppState,
-    connection: &mut PgConnection,
-    invite: &str,
-) -> Result<Option<(User, Found)>> {
-    let hashes = [one_time::stored(invite)];
-    let kinds = [Kind::Confirmation];
-    let found = store::one_time_tokens::find(connection, &hashes, &kinds).await?;
-    let Some(found) = found else { return Ok(None) };
-    let user = store::users::lock(connection, found.user_id).await?;
-    let is_good = |user: &User| {
-        let sent = user.confirmation_sent_at;
-        sent.is_some_and(|sent| state.now() <= sent + state.config().mailer.otp_expiry)
-    };
-    Ok(user.filter(is_good).map(|user| (user, found)))
-}
-
 impl Arrival<'_> {
     fn audience<'a>(&'a self, state: &'a AppState) -> &'a str {
         self.origin
@@ -306,7 +265,7 @@ impl Arrival<'_> {
         user
     }
 
-    async fn add_identity(
+    pub(super) async fn add_identity(
         &self,
         state: &AppState,
         connection: &mut PgConnection,
@@ -323,7 +282,7 @@ impl Arrival<'_> {
             .id)
     }
 
-    async fn remember(
+    pub(super) async fn remember(
         &self,
         state: &AppState,
         connection: &mut PgConnection,
@@ -381,7 +340,7 @@ impl Arrival<'_> {
 /// Takes an account from whoever made it without showing that its address is theirs: their password,
 /// number, identities, factors, passkeys and sessions go, and so does what they said about
 /// themselves.
-async fn evict(
+pub(super) async fn evict(
     connection: &mut PgConnection,
     user: &mut User,
     keep: Uuid,
@@ -407,7 +366,11 @@ async fn lock(connection: &mut PgConnection, id: Uuid) -> Result<User> {
     user.ok_or_else(|| Error::not_found(code::USER_NOT_FOUND, "User not found"))
 }
 
-async fn save(state: &AppState, connection: &mut PgConnection, user: &User) -> Result<Outcome> {
+pub(super) async fn save(
+    state: &AppState,
+    connection: &mut PgConnection,
+    user: &User,
+) -> Result<Outcome> {
     let user = store::users::save(connection, user, state.now())
         .await
         .map_err(taken)?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::client;
+use http::StatusCode;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use url::{Host, Url};
@@ -37,7 +38,20 @@ impl Fetcher {
 
 /// The JSON that is answered to a request.
 pub async fn json(request: RequestBuilder) -> anyhow::Result<Value> {
-    let request = request.header("accept", "application/json").header(
+    let (status, body) = bytes(request.header("accept", "application/json")).await?;
+    let answer = serde_json::from_slice::<Value>(&body);
+    if !status.is_success() {
+        let reason = answer
+            .ok()
+            .and_then(|answer| Some(answer.get("error")?.as_str()?.to_owned()));
+        bail!("the answer is {status} {}", reason.unwrap_or_default());
+    }
+    answer.context("the answer is not JSON")
+}
+
+/// What is answered to a request.
+pub async fn bytes(request: RequestBuilder) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+    let request = request.header(
         "user-agent",
         concat!("ferrobase-auth/", env!("CARGO_PKG_VERSION")),
     );
@@ -54,14 +68,7 @@ pub async fn json(request: RequestBuilder) -> anyhow::Result<Value> {
         }
         body.extend_from_slice(&chunk);
     }
-    let answer = serde_json::from_slice::<Value>(&body);
-    if !status.is_success() {
-        let reason = answer
-            .ok()
-            .and_then(|answer| Some(answer.get("error")?.as_str()?.to_owned()));
-        bail!("the answer is {status} {}", reason.unwrap_or_default());
-    }
-    answer.context("the answer is not JSON")
+    Ok((status, body))
 }
 
 /// What is sent to a provider is secret: only a machine's own servers are asked in the clear.

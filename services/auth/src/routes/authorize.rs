@@ -18,6 +18,7 @@ use crate::{
     oauth::{
         self,
         accounts::{self, Arrival, Outcome},
+        invited,
         profile::Profile,
         provider::{Provider, Tokens, new_verifier},
     },
@@ -117,7 +118,7 @@ pub async fn begin(
     let flow = {
         let mut tx = state.store().begin().await?;
         if let Some(token) = invite_token
-            && accounts::invited(state, &mut tx, token).await?.is_none()
+            && invited::invited(state, &mut tx, token).await?.is_none()
         {
             let message = "User identified by token not found";
             return Err(Error::not_found(code::USER_NOT_FOUND, message));
@@ -188,14 +189,16 @@ async fn complete(
         redirect_to: target,
     };
     let is_plain = flow.linking_target_id.is_none() && flow.invite_token.is_none();
-    if is_plain {
-        accounts::announce(state, &arrival).await?;
-    }
-    match settle(state, flow, &arrival, &tokens).await {
+    let is_new = is_plain && accounts::announce(state, &arrival).await?;
+    let settled = match settle(state, flow, &arrival, &tokens).await {
         // Whoever was quicker has made what was in the way, and is found now.
         Err(error) if accounts::is_race(&error) => settle(state, flow, &arrival, &tokens).await,
         settled => settled,
+    };
+    if is_new {
+        accounts::tell(state, &arrival).await?;
     }
+    settled
 }
 
 /// Signs in whoever came back, in one transaction; where the browser is to be led.
@@ -209,7 +212,7 @@ async fn settle(
     let mut tx = state.store().begin().await?;
     let outcome = match (flow.linking_target_id, &flow.invite_token) {
         (Some(target), _) => accounts::link(state, &mut tx, arrival, target).await?,
-        (None, Some(invite)) => accounts::accept(state, &mut tx, arrival, invite).await?,
+        (None, Some(invite)) => invited::accept(state, &mut tx, arrival, invite).await?,
         (None, None) => accounts::sign_in(state, &mut tx, arrival).await?,
     };
     let user = match outcome {

@@ -72,14 +72,16 @@ pub async fn exchange(
         origin,
         redirect_to: state.config().site_url.as_str(),
     };
-    if target.is_none() {
-        accounts::announce(state, &arrival).await?;
-    }
-    match settle(state, &arrival, target).await {
+    let is_new = target.is_none() && accounts::announce(state, &arrival).await?;
+    let settled = match settle(state, &arrival, target).await {
         // Whoever was quicker has made what was in the way, and is found now.
         Err(error) if accounts::is_race(&error) => settle(state, &arrival, target).await,
         settled => settled,
+    };
+    if is_new {
+        accounts::tell(state, &arrival).await?;
     }
+    settled
 }
 
 /// Signs in whoever the token is of, in one transaction.

@@ -15,6 +15,7 @@ use crate::{
     audit::{self, Action, Actor},
     authentication::Admin,
     error::{Error, Result, code},
+    frequency,
     hooks::points,
     mails::{self, Mail, Purpose, Return},
     redirect::ReturnTo,
@@ -80,6 +81,7 @@ pub async fn invite(
     Body(input): Body<Invitation>,
 ) -> Result<Json<UserView>> {
     let email = address::email(&input.email)?;
+    frequency::check_authorized(&state, &email)?;
     let back = Return {
         redirect_to,
         pkce: false,
@@ -91,8 +93,10 @@ pub async fn invite(
     remember(&state, &mut tx, &admin, &user, &origin).await?;
     let mail = mails::confirmation(&state, &mut tx, &mut user, Purpose::Invite, &back).await?;
     let user = store::users::save(&mut tx, &user, state.now()).await?;
+    let id = user.id;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
+    points::after_draft_created(&state, &draft, id, &origin).await;
     mails::send(&state, &[mail], &origin).await?;
     Ok(Json(view))
 }
@@ -166,8 +170,10 @@ pub async fn generate_link(
     };
     remember(&state, &mut tx, &admin, &user, &origin).await?;
     user = store::users::save(&mut tx, &user, state.now()).await?;
+    let id = user.id;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
+    points::after_draft_created(&state, &draft, id, &origin).await;
     Ok(Json(GeneratedLink {
         user: view,
         action_link: mail.link,

@@ -14,7 +14,6 @@ use crate::{
     accounts::{self, Contact},
     address,
     audit::{self, Action, Actor},
-    authentication::ByAdmin,
     captcha::MetaSecurity,
     error::{Error, Result, code},
     frequency,
@@ -22,9 +21,10 @@ use crate::{
     limits::Limit,
     mails::{self, Mail, Purpose, Return},
     pkce::{Challenge, ChallengeInput},
-    redirect::ReturnTo,
-    request::{Body, Origin},
-    store, texts,
+    request::Origin,
+    store,
+    stranger::{Stranger, Wish},
+    texts,
     user::{Members, User},
 };
 
@@ -57,6 +57,14 @@ impl Default for OtpRequest {
     }
 }
 
+impl Wish for OtpRequest {
+    const LIMIT: Limit = Limit::Otp;
+
+    fn security(&self) -> &MetaSecurity {
+        &self.gotrue_meta_security
+    }
+}
+
 /// Sends a code to an address, with a link, or to a number; makes the account where that is wished.
 #[utoipa::path(
     post,
@@ -66,12 +74,12 @@ impl Default for OtpRequest {
 )]
 pub async fn otp(
     State(state): State<AppState>,
-    origin: Origin,
-    ReturnTo(redirect_to): ReturnTo,
-    ByAdmin(by_admin): ByAdmin,
-    Body(input): Body<OtpRequest>,
+    Stranger {
+        origin,
+        redirect_to,
+        wish: input,
+    }: Stranger<OtpRequest>,
 ) -> Result<Json<Value>> {
-    input.admit(&state, &origin, by_admin).await?;
     match (input.email.is_empty(), input.phone.is_empty()) {
         (false, false) => Err(Error::invalid(
             "Only an email address or phone number should be provided",
@@ -94,12 +102,12 @@ pub async fn otp(
 )]
 pub async fn magic_link(
     State(state): State<AppState>,
-    origin: Origin,
-    ReturnTo(redirect_to): ReturnTo,
-    ByAdmin(by_admin): ByAdmin,
-    Body(input): Body<OtpRequest>,
+    Stranger {
+        origin,
+        redirect_to,
+        wish: input,
+    }: Stranger<OtpRequest>,
 ) -> Result<Json<Value>> {
-    input.admit(&state, &origin, by_admin).await?;
     if input.email.is_empty() {
         return Err(Error::unprocessable(
             code::VALIDATION_FAILED,
@@ -148,6 +156,7 @@ async fn send_link(
     begin_flow(state, &mut tx, &user, challenge.as_ref(), method).await?;
     store::users::save(&mut tx, &user, now).await?;
     tx.commit().await?;
+    points::after_draft_created(state, &draft, user.id, origin).await;
     mails::send(state, &[mail], origin).await?;
     Ok(Json(json!({})))
 }
@@ -200,6 +209,7 @@ async fn send_code(state: &AppState, input: OtpRequest, origin: &Origin) -> Resu
     let text = texts::confirmation(state, &mut tx, &mut user).await?;
     store::users::save(&mut tx, &user, now).await?;
     tx.commit().await?;
+    points::after_draft_created(state, &draft, user.id, origin).await;
     texts::send(state, &text, origin).await?;
     Ok(Json(json!({})))
 }
@@ -228,13 +238,6 @@ pub fn back(redirect_to: String, challenge: Option<&Challenge>) -> Return {
 }
 
 impl OtpRequest {
-    /// Fails when the client asked too often, or is none of a person's.
-    async fn admit(&self, state: &AppState, origin: &Origin, by_admin: bool) -> Result<()> {
-        state.limits().check(Limit::Otp, origin.ip, state.now())?;
-        let security = &self.gotrue_meta_security;
-        state.captcha().check(security, origin, by_admin).await
-    }
-
     /// The user to be made if there is none; the hook has had its say.
     async fn draft(&self, state: &AppState, contact: &Contact, origin: &Origin) -> Result<User> {
         let role = &state.config().jwt.default_role;

@@ -13,17 +13,15 @@ use crate::{
     accounts::Contact,
     address,
     audit::{self, Action, Actor},
-    authentication::ByAdmin,
     captcha::MetaSecurity,
     error::{Error, Result},
     frequency,
     limits::Limit,
     mails::{self, Purpose},
     pkce::ChallengeInput,
-    redirect::ReturnTo,
-    request::{Body, Origin},
     routes::passwordless::{back, begin_flow},
     store,
+    stranger::{Stranger, Wish},
 };
 
 /// Somebody who lost their password.
@@ -36,6 +34,14 @@ pub struct RecoveryRequest {
     gotrue_meta_security: MetaSecurity,
 }
 
+impl Wish for RecoveryRequest {
+    const LIMIT: Limit = Limit::Recover;
+
+    fn security(&self) -> &MetaSecurity {
+        &self.gotrue_meta_security
+    }
+}
+
 /// Sends a link that lets a user in to choose a new password.
 #[utoipa::path(
     post,
@@ -45,15 +51,13 @@ pub struct RecoveryRequest {
 )]
 pub async fn recover(
     State(state): State<AppState>,
-    origin: Origin,
-    ReturnTo(redirect_to): ReturnTo,
-    ByAdmin(by_admin): ByAdmin,
-    Body(input): Body<RecoveryRequest>,
+    Stranger {
+        origin,
+        redirect_to,
+        wish: input,
+    }: Stranger<RecoveryRequest>,
 ) -> Result<Json<Value>> {
     let now = state.now();
-    state.limits().check(Limit::Recover, origin.ip, now)?;
-    let security = &input.gotrue_meta_security;
-    state.captcha().check(security, &origin, by_admin).await?;
     if input.email.is_empty() {
         return Err(Error::invalid("Password recovery requires an email"));
     }

@@ -14,17 +14,17 @@ use crate::{
     accounts::Contact,
     address,
     audit::{self, Action, Actor},
-    authentication::ByAdmin,
     captcha::MetaSecurity,
     error::{Error, Result, code},
     frequency,
     limits::Limit,
     mails::{self, Purpose},
     pkce::{Challenge, ChallengeInput},
-    redirect::ReturnTo,
-    request::{Body, Origin},
+    request::Origin,
     routes::passwordless::{back, begin_flow},
-    store, texts,
+    store,
+    stranger::{Stranger, Wish},
+    texts,
     user::User,
 };
 
@@ -39,6 +39,14 @@ pub struct ResendRequest {
     #[serde(flatten)]
     challenge: ChallengeInput,
     gotrue_meta_security: MetaSecurity,
+}
+
+impl Wish for ResendRequest {
+    const LIMIT: Limit = Limit::Resend;
+
+    fn security(&self) -> &MetaSecurity {
+        &self.gotrue_meta_security
+    }
 }
 
 /// What can be sent once more.
@@ -59,16 +67,12 @@ enum Kind {
 )]
 pub async fn resend(
     State(state): State<AppState>,
-    origin: Origin,
-    ReturnTo(redirect_to): ReturnTo,
-    ByAdmin(by_admin): ByAdmin,
-    Body(input): Body<ResendRequest>,
+    Stranger {
+        origin,
+        redirect_to,
+        wish: input,
+    }: Stranger<ResendRequest>,
 ) -> Result<Json<Value>> {
-    state
-        .limits()
-        .check(Limit::Resend, origin.ip, state.now())?;
-    let security = &input.gotrue_meta_security;
-    state.captcha().check(security, &origin, by_admin).await?;
     let kind = input.kind()?;
     let contact = input.contact(&state)?;
     let challenge = input.challenge.parse()?;

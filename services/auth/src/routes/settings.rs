@@ -39,7 +39,7 @@ pub async fn settings(State(state): State<AppState>) -> Json<Value> {
         "mailer_autoconfirm": config.mailer.autoconfirm,
         "phone_autoconfirm": config.sms.autoconfirm,
         "sms_provider": config.sms.provider,
-        "saml_enabled": false,
+        "saml_enabled": config.saml.is_some(),
         "saml_private_key_next_configured": false,
         "passkeys_enabled": config.passkeys.enabled,
     }))

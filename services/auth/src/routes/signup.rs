@@ -154,6 +154,7 @@ async fn anonymously(state: &AppState, data: Members, origin: &Origin) -> Result
     .await?;
     let granted = grant::begin(state, &mut tx, &user, "anonymous", origin).await?;
     tx.commit().await?;
+    points::after_user_created(state, &user, origin).await;
     Ok(granted.into_response())
 }
 
@@ -197,6 +198,7 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
         audit::record(&mut tx, Action::Login, actor(), traits, event).await?;
         let granted = grant::begin(state, &mut tx, &user, "password", origin).await?;
         tx.commit().await?;
+        points::after_draft_created(state, &new.draft, user.id, origin).await;
         return Ok(granted.into_response());
     }
     ask_to_confirm(state, tx, (user, new), origin).await
@@ -222,8 +224,10 @@ async fn ask_to_confirm(
         message = Some(confirmation(state, &mut tx, &mut user, new).await?);
         user = store::users::save(&mut tx, &user, now).await?;
     }
+    let id = user.id;
     let view = store::users::view(&mut tx, user).await?;
     tx.commit().await?;
+    points::after_draft_created(state, &new.draft, id, origin).await;
     if let Some(message) = message {
         message.send(state, origin).await?;
     }

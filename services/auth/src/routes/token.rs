@@ -197,6 +197,7 @@ async fn by_code(state: &AppState, input: &CodeGrant, origin: &Origin) -> Result
     .await?;
     let method = flow.authentication_method.as_str();
     let granted = grant::begin(state, &mut tx, &user, method, origin).await?;
+    granted.end_at(&mut tx, flow.session_not_after).await?;
     tx.commit().await?;
     Ok(granted.with_provider_tokens(flow.provider_access_token, flow.provider_refresh_token))
 }

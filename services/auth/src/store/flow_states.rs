@@ -36,6 +36,8 @@ pub struct FlowState {
     pub authentication_method: String,
     /// When the code was handed out.
     pub auth_code_issued_at: Option<OffsetDateTime>,
+    /// When the session is to end, if somebody else says so.
+    pub session_not_after: Option<OffsetDateTime>,
 }
 
 /// Begins a sign-in of `user` that ends with a code.
@@ -92,7 +94,7 @@ pub async fn take(connection: &mut PgConnection, code: &str) -> sqlx::Result<Opt
         "delete from auth.flow_state where auth_code = $1 \
          returning id, user_id, code_challenge_method::text, code_challenge, \
              provider_type, provider_access_token, provider_refresh_token, \
-             authentication_method, auth_code_issued_at",
+             authentication_method, auth_code_issued_at, session_not_after",
     )
     .bind(Code::from(code).stored)
     .fetch_optional(connection)

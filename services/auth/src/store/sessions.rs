@@ -40,6 +40,20 @@ pub async fn insert(
     Ok(session)
 }
 
+/// Makes a session end at `time`.
+pub async fn end_at(
+    connection: &mut PgConnection,
+    id: Uuid,
+    time: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query("update auth.sessions set not_after = $2 where id = $1")
+        .bind(id)
+        .bind(time)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// The session with this id, if it is the user's.
 pub async fn of_user(
     connection: &mut PgConnection,
@@ -69,20 +83,23 @@ pub async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Optio
     .await
 }
 
-/// Whether the user has used another session more recently than `since`.
+/// Whether the user has used another session that counts for the same of `tags` more recently than
+/// `since`.
 pub async fn has_newer(
     connection: &mut PgConnection,
     session: &Session,
+    tags: &[String],
     since: OffsetDateTime,
 ) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "select exists (select from auth.sessions where user_id = $1 and id <> $2 \
-             and tag is not distinct from $3 \
-             and coalesce(refreshed_at at time zone 'utc', created_at) > $4)",
+             and case when tag = any($4) then tag else $4[1] end is not distinct from $3 \
+             and coalesce(refreshed_at at time zone 'utc', created_at) > $5)",
     )
     .bind(session.user_id)
     .bind(session.id)
-    .bind(&session.tag)
+    .bind(session.tag(tags))
+    .bind(tags)
     .bind(since)
     .fetch_one(connection)
     .await

@@ -108,10 +108,10 @@ pub async fn insert(connection: &mut PgConnection, user: &User) -> sqlx::Result<
         "insert into auth.users (instance_id, id, aud, role, email, encrypted_password, \
              email_confirmed_at, invited_at, phone, phone_confirmed_at, raw_app_meta_data, \
              raw_user_meta_data, created_at, updated_at, banned_until, is_anonymous, \
-             confirmation_token, recovery_token, email_change_token_new, email_change, \
-             is_super_admin) \
+             is_sso_user, confirmation_token, recovery_token, email_change_token_new, \
+             email_change, is_super_admin) \
          values ($1, $2, $3, $4, nullif($5, ''), $6, $7, $8, nullif($9, ''), $10, $11, $12, \
-             $13, $13, $14, $15, '', '', '', '', false) \
+             $13, $13, $14, $15, $16, '', '', '', '', false) \
          returning *",
     )
     .bind(Uuid::nil())
@@ -129,6 +129,7 @@ pub async fn insert(connection: &mut PgConnection, user: &User) -> sqlx::Result<
     .bind(user.created_at)
     .bind(user.banned_until)
     .bind(user.is_anonymous)
+    .bind(user.is_sso_user)
     .fetch_one(connection)
     .await
 }

@@ -328,6 +328,8 @@ async fn a_softly_deleted_user_leaves_an_empty_row() {
     assert!(user["deleted_at"].is_string());
     assert!(!user.to_string().contains("example.com"), "{user}");
     assert_eq!(user["user_metadata"], json!({}));
+    let hash = "select encrypted_password from auth.users";
+    assert_eq!(service.value(hash).await.as_deref(), Some(""));
     service
         .user(access(&tokens))
         .await

@@ -304,6 +304,8 @@ async fn a_session_may_do_without_the_factor_for_a_while_only() {
         .await
         .expect(StatusCode::OK)
         .json();
+    assert_eq!(low["expires_in"], 600);
+    assert_eq!(raised["expires_in"], 3600);
     service.pass(Duration::minutes(11));
     let refusal = service.refresh(text(&low, "refresh_token")).await.json();
     let message = "Invalid Refresh Token: Session Expired (Low AAL: User Needs MFA Verification)";
@@ -345,4 +347,25 @@ async fn an_admin_manages_the_factors_of_a_user() {
     refused(again, 404, "mfa_factor_not_found", "Factor not found").await;
     let refreshed = service.refresh(text(&raised, "refresh_token")).await;
     assert_eq!(jwt::claims(access(&refreshed.json()))["aal"], "aal1");
+}
+
+#[tokio::test]
+async fn guesses_at_a_factor_are_limited_wherever_they_come_from() {
+    let service = with([
+        ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
+        ("AUTH_RATE_LIMIT_ACCOUNT", "3/5m"),
+    ])
+    .await;
+    let tokens = service.signed_up(EMAIL).await;
+    let token = access(&tokens);
+    let factor = enrolled(&service, token, "watch").await;
+    let guess = async |n: usize| {
+        let from = format!("192.0.2.{n}");
+        let guess = answer(&service, token, &factor, NOBODY, "000000");
+        guess.header("x-forwarded-for", &from).send().await.status
+    };
+    for n in 0..3 {
+        assert_eq!(guess(n).await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!(guess(9).await, StatusCode::TOO_MANY_REQUESTS);
 }

@@ -74,6 +74,34 @@ async fn a_hook_decides_who_becomes_a_user() {
 }
 
 #[tokio::test]
+async fn a_hook_is_told_who_became_a_user_and_changes_nothing() {
+    let (service, receiver) = hooked(&["AFTER_USER_CREATED"], |_, _| {
+        let error = json!({"error": {"http_code": 403, "message": "too late"}});
+        receiver::json(200, &error)
+    })
+    .await;
+    let told = || {
+        let calls = receiver.calls("AFTER_USER_CREATED");
+        let last = calls.last().map(|call| call["user"]["id"].clone());
+        (calls.len(), last.unwrap_or_default())
+    };
+    let tokens = service.signed_up(EMAIL).await;
+    assert_eq!(told(), (1, tokens["user"]["id"].clone()));
+    let anonymous = service.post("/signup", json!({})).await.json();
+    assert_eq!(told(), (2, anonymous["user"]["id"].clone()));
+    for path in ["/otp", "/invite", "/admin/generate_link"] {
+        let email = format!("x{}@example.com", path.len());
+        let body = json!({"email": email, "type": "magiclink"});
+        let admin = service_role();
+        for _ in 0..2 {
+            let request = service.client.post(path).bearer(&admin).json(&body);
+            request.send().await;
+        }
+    }
+    assert_eq!(told().0, 5, "each of them once");
+}
+
+#[tokio::test]
 async fn a_hook_adds_claims_but_may_not_take_necessary_ones() {
     let (service, receiver) = hooked(&["CUSTOM_ACCESS_TOKEN"], |_, input| {
         let mut claims = input["claims"].clone();

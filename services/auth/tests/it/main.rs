@@ -1,13 +1,17 @@
 //! auth on a real PostgreSQL.
 mod admin;
+mod admin_sso;
 mod authenticator;
 mod captcha;
 mod changes;
 mod enumeration;
 mod factors;
+mod forged;
 mod hook_functions;
 mod hooks;
+mod identity_provider;
 mod imported;
+mod interop;
 mod invitations;
 mod keys;
 mod linking;
@@ -27,7 +31,9 @@ mod receiver;
 mod recovery_codes;
 mod refresh;
 mod rules;
+mod settings;
 mod signup;
+mod sso;
 mod support;
 mod token;
 mod user;

@@ -9,6 +9,7 @@ use url::Url;
 use crate::{
     mailed::{CHALLENGE, VERIFIER, fragment, query},
     provider::{KEYCLOAK, ada, user_of, with_provider},
+    receiver::{self, receiver},
     support::{EMAIL, access, refused, service_role},
 };
 
@@ -64,6 +65,23 @@ async fn a_sign_in_at_a_provider_makes_an_account() {
     assert_eq!(again["id"], user["id"]);
     assert_eq!(again["email"], EMAIL);
     assert_eq!(again["user_metadata"]["name"], "Ada L.");
+}
+
+#[tokio::test]
+async fn a_hook_is_told_who_became_a_user_through_a_provider() {
+    let receiver = receiver(|_, _| receiver::json(200, &json!({}))).await;
+    let settings = receiver.settings("AFTER_USER_CREATED");
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let (service, provider) = with_provider(&settings).await;
+    provider.knows(ada(true));
+    for _ in 0..2 {
+        let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+        let told = receiver.calls("AFTER_USER_CREATED");
+        assert_eq!((told.len(), &told[0]["user"]["id"]), (1, &user["id"]));
+    }
 }
 
 #[tokio::test]

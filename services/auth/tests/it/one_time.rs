@@ -1,6 +1,10 @@
 //! What is used up: stored so that its reader gets nothing, and good for one of many who try.
 
-use std::{collections::BTreeSet, future::Future};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -24,10 +28,11 @@ const WIDE: (&str, &str) = ("AUTH_RATE_LIMIT_SCALE", "100");
 const NEW: &str = "new@example.com";
 
 /// The answers to a crowd that sends the same request.
-async fn crowd<F>(request: impl Fn() -> F) -> Vec<Response>
+async fn crowd<F>(service: &Fixture, request: impl Fn() -> F) -> Vec<Response>
 where
     F: Future<Output = Response> + Send + 'static,
 {
+    service.open_connections().await;
     let mut running = JoinSet::new();
     for _ in 0..CROWD {
         running.spawn(request());
@@ -36,7 +41,7 @@ where
 }
 
 async fn crowd_posts(service: &Fixture, path: &'static str, body: &Value) -> Vec<Response> {
-    crowd(|| {
+    crowd(service, || {
         let (client, body) = (service.client.clone(), body.clone());
         async move { client.post(path).json(&body).send().await }
     })
@@ -200,7 +205,7 @@ async fn of_fifty_browsers_that_follow_a_magic_link_exactly_one_gets_in() {
     otp.expect(StatusCode::OK);
     let token = it.variable(EMAIL, "TokenHash");
     let path = format!("/verify?type=magiclink&token={token}");
-    let answers = crowd(|| {
+    let answers = crowd(&it.service, || {
         let (client, path) = (it.service.client.clone(), path.clone());
         async move { client.get(&path).send().await }
     })
@@ -239,7 +244,7 @@ async fn of_fifty_who_show_a_fresh_proof_exactly_one_changes_the_password() {
     asked.send().await.expect(StatusCode::OK);
     let nonce = it.variable(EMAIL, "Token");
     let body = json!({"password": "battery staple", "nonce": nonce});
-    let answers = crowd(|| {
+    let answers = crowd(&it.service, || {
         let (client, token, body) = (it.service.client.clone(), token.to_owned(), body.clone());
         async move { client.put("/user").bearer(&token).json(&body).send().await }
     })
@@ -288,8 +293,35 @@ async fn of_fifty_browsers_that_come_back_from_a_provider_exactly_one_gets_in() 
     let back = provider
         .visit(there.header("location").expect("a location"))
         .await;
-    let answers = crowd(|| {
+    let answers = crowd(&service, || {
         let (client, path) = (service.client.clone(), format!("/callback?{back}"));
+        async move { client.get(&path).send().await }
+    })
+    .await;
+    assert_one_landed(&answers, "access_token=");
+}
+
+#[tokio::test]
+async fn of_many_who_accept_one_invitation_at_a_provider_exactly_one_does() {
+    let (service, provider) = with_provider(&[WIDE]).await;
+    let link = service.client.post("/admin/generate_link");
+    let link = link.bearer(&service_role());
+    let link = link.json(&json!({"type": "invite", "email": EMAIL}));
+    let link = link.send().await.expect(StatusCode::OK).json();
+    let path = format!("{KEYCLOAK}&invite_token={}", text(&link, "hashed_token"));
+    let mut back = Vec::new();
+    for subject in 0..CROWD {
+        let subject = subject.to_string();
+        provider.knows(json!({"sub": subject, "email": EMAIL, "email_verified": true}));
+        let there = service.client.get(&path).send().await;
+        let there = there.header("location").expect("a location").to_owned();
+        let query = provider.visit(&there).await;
+        back.push(format!("/callback?{query}"));
+    }
+    let turn = AtomicUsize::new(0);
+    let answers = crowd(&service, || {
+        let path = back[turn.fetch_add(1, Ordering::Relaxed)].clone();
+        let client = service.client.clone();
         async move { client.get(&path).send().await }
     })
     .await;
@@ -330,9 +362,9 @@ async fn of_fifty_answers_to_a_challenge_exactly_one_raises_the_session() {
     ];
     let path = format!("/factors/{}/verify", text(&factor, "id"));
     let code = shown(text(&factor["totp"], "secret"), service.now());
-    let turn = std::sync::atomic::AtomicUsize::new(0);
-    let answers = crowd(|| {
-        let n = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let turn = AtomicUsize::new(0);
+    let answers = crowd(&service, || {
+        let n = turn.fetch_add(1, Ordering::Relaxed);
         let body = json!({"challenge_id": challenges[n % 2], "code": code});
         let (client, path, token) = (service.client.clone(), path.clone(), token.to_owned());
         async move { client.post(&path).bearer(&token).json(&body).send().await }

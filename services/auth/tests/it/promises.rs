@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::client::Response;
+use testkit::{client::Response, jwt};
 use tokio::task::JoinSet;
 
 use crate::{
     factors::{challenged, enrolled, shown},
     mailed::{CHALLENGE, VERIFIER, mailed, query},
-    support::{EMAIL, PASSWORD, access, autoconfirming, service_role, text, with},
+    support::{EMAIL, PASSWORD, SECRET, access, autoconfirming, service_role, text, with},
 };
 
 /// How many clients try the same at the same time.
@@ -143,8 +143,12 @@ async fn whoever_is_removed_or_banned_is_cut_off_at_the_next_check() {
         let mails = it.count();
         let recovery = json!({"type": "recovery", "token_hash": it.variable(EMAIL, "TokenHash")});
         let exchange = json!({"auth_code": code, "code_verifier": VERIFIER});
+        let mut claims = jwt::claims(access(&tokens));
+        claims["session_id"] = json!("");
+        let sessionless = jwt::sign(SECRET, &claims);
         for (what, answer) in [
             ("user", service.user(access(&tokens)).await),
+            ("token of no session", service.user(&sessionless).await),
             (
                 "update",
                 service.put_user(access(&tokens), json!({"data": {}})).await,

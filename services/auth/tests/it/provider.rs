@@ -59,8 +59,8 @@ struct Live {
     user: Value,
     /// What the next ID token says besides, or instead.
     twist: Value,
-    /// Requests that wait for the exchange of their code.
-    codes: HashMap<String, HashMap<String, String>>,
+    /// Requests that wait for the exchange of their code, and who signed in.
+    codes: HashMap<String, (HashMap<String, String>, Value)>,
 }
 
 impl Drop for Provider {
@@ -229,7 +229,9 @@ async fn authorize(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery)
     back.query_pairs_mut()
         .append_pair("code", &code)
         .append_pair("state", &asked["state"]);
-    shared.live().codes.insert(code, asked);
+    let mut live = shared.live();
+    let user = live.user.clone();
+    live.codes.insert(code, (asked, user));
     (StatusCode::FOUND, [("location", back.to_string())]).into_response()
 }
 
@@ -239,7 +241,7 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byte
     if !is_client(&headers, &form) {
         return receiver::json(401, &json!({"error": "invalid_client"}));
     }
-    let Some(asked) = shared.live().codes.remove(&form["code"]) else {
+    let Some((asked, mut user)) = shared.live().codes.remove(&form["code"]) else {
         return refused();
     };
     let verifier = form.get("code_verifier").map_or("", String::as_str);
@@ -250,7 +252,8 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byte
     if !fits || form["redirect_uri"] != asked["redirect_uri"] {
         return refused();
     }
-    let id_token = shared.sign(&json!({"nonce": asked.get("nonce")}));
+    user["nonce"] = json!(asked.get("nonce"));
+    let id_token = shared.sign(&user);
     let tokens = json!({
         "access_token": "provider's access", "refresh_token": "provider's refresh",
         "token_type": "bearer", "id_token": id_token,

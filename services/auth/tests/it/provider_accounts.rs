@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::{
+    factors::enrolled,
     mailed::query,
     provider::{KEYCLOAK, ada, link, user_of, with_provider},
     support::{EMAIL, PASSWORD, access, refused, service_role, text},
@@ -66,12 +67,20 @@ async fn whoever_took_an_address_before_its_owner_loses_the_account() {
         .put_user(access(&attacker), body)
         .await
         .expect(StatusCode::OK);
+    // Ways back in: a link to an address of their own, and a factor.
+    let body = json!({"email": "evil@example.com"});
+    let change = service.put_user(access(&attacker), body).await;
+    change.expect(StatusCode::OK);
+    enrolled(&service, access(&attacker), "evil").await;
 
     provider.knows(ada(true));
     let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
     assert_eq!(user["email"], EMAIL);
     assert_eq!(user["app_metadata"]["providers"], json!(["keycloak"]));
     assert_eq!(user["user_metadata"].get("theme"), None);
+    assert_eq!((user.get("new_email"), user.get("factors")), (None, None));
+    let tokens = "select count(*)::text from auth.one_time_tokens";
+    assert_eq!(service.value(tokens).await.as_deref(), Some("0"));
     service
         .sign_in(EMAIL, PASSWORD)
         .await
@@ -131,6 +140,18 @@ async fn a_new_user_with_an_address_nobody_vouches_for_confirms_it_first() {
         .json();
     let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
     assert_eq!(user["id"], tokens["user"]["id"]);
+}
+
+#[tokio::test]
+async fn a_banned_user_does_not_get_in_through_a_provider() {
+    let (service, provider) = with_provider(&[]).await;
+    provider.knows(ada(true));
+    provider.through(&service, KEYCLOAK).await;
+    service
+        .execute("update auth.users set banned_until = now() + interval '1 hour'")
+        .await;
+    let landed = provider.through(&service, KEYCLOAK).await;
+    assert_eq!(query(&landed, "error_code").as_deref(), Some("user_banned"));
 }
 
 #[tokio::test]

@@ -132,6 +132,8 @@ fn the_contract_has_every_route() {
         "/admin/custom-providers",
         "/admin/custom-providers/{provider_id}",
         "/admin/generate_link",
+        "/admin/sso/providers",
+        "/admin/sso/providers/{idp_id}",
         "/admin/users",
         "/admin/users/{user_id}",
         "/admin/users/{user_id}/factors",

@@ -29,6 +29,9 @@ pub(crate) const SECRET: &str = "a-test-secret-0123456789-abcdefghij";
 pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) const EMAIL: &str = "ada@example.com";
 
+/// Connections to the database that requests share.
+const CONNECTIONS: u32 = 4;
+
 const ROLE_PASSWORD: &str = "auth-admin";
 
 static ROLE: OnceCell<()> = OnceCell::const_new();
@@ -37,6 +40,7 @@ static ROLE: OnceCell<()> = OnceCell::const_new();
 pub(crate) struct Fixture {
     pub(crate) client: Client,
     pub(crate) router: Router,
+    pub(crate) state: AppState,
     pub(crate) database: Database,
     pub(crate) pool: PgPool,
     offset: Arc<AtomicI64>,
@@ -65,7 +69,7 @@ pub(crate) async fn with<'a>(settings: impl IntoIterator<Item = (&'a str, &'a st
     let config = load::<Config>(&mut Env::from_pairs(necessary.into_iter().chain(settings)))
         .expect("a usable configuration");
     let pool = PgPoolOptions::new()
-        .max_connections(4)
+        .max_connections(CONNECTIONS)
         .connect_lazy(&url)
         .expect("a pool");
     let offset = Arc::new(AtomicI64::new(0));
@@ -75,13 +79,14 @@ pub(crate) async fn with<'a>(settings: impl IntoIterator<Item = (&'a str, &'a st
     });
     let state = AppState::new(config, pool.clone(), clock).expect("a state");
     let app = App {
-        router: auth::router(state),
+        router: auth::router(state.clone()),
         health: Health::new(),
     };
     let router = service::router::<Auth>(app, &Lifecycle::default()).expect("a router");
     Fixture {
         client: Client::new(router.clone()),
         router,
+        state,
         database,
         pool,
         offset,
@@ -114,6 +119,14 @@ async fn prepare(database: &Database) -> anyhow::Result<()> {
 }
 
 impl Fixture {
+    /// Opens all connections, so that requests that come together are served together.
+    pub(crate) async fn open_connections(&self) {
+        let mut open = Vec::new();
+        for _ in 0..CONNECTIONS {
+            open.push(self.pool.acquire().await.expect("a connection"));
+        }
+    }
+
     /// Moves the service's clock.
     pub(crate) fn pass(&self, time: Duration) {
         self.offset

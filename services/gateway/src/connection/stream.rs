@@ -1,21 +1,24 @@
 //! A client's stream, and what is known of what goes on on it.
 
 use std::{
+    future::poll_fn,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{server::conn::http1, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::framing::Framing;
 use crate::{
     body::{BodyError, ResponseBody},
     tunnel, whole,
@@ -24,10 +27,16 @@ use crate::{
 /// How a client says that it speaks HTTP/2 (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Bytes of a head that are read at once.
+const READ_BYTES: usize = 4096;
+
 /// A client's stream, with what was read ahead of it.
 pub(super) struct ClientStream<S> {
     stream: S,
-    ahead: Bytes,
+    /// Bytes for the next reader.
+    ahead: BytesMut,
+    /// Up to the last byte read.
+    framing: Framing,
     activity: Arc<Activity>,
 }
 
@@ -35,11 +44,13 @@ pub(super) struct ClientStream<S> {
 #[derive(Default)]
 pub(super) struct Activity {
     exchanges: AtomicUsize,
-    /// Whether bytes of a request came that was not answered yet.
-    has_begun: AtomicBool,
+    /// Whether the last request came with a body.
+    had_body: AtomicBool,
     is_write_blocked: AtomicBool,
     /// Whether a write succeeded since the last look.
     has_written: AtomicBool,
+    /// Whether another protocol is spoken from now on.
+    is_tunnel: AtomicBool,
     tunnel: Mutex<Option<OnUpgrade>>,
 }
 
@@ -57,7 +68,8 @@ impl<S> ClientStream<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
-            ahead: Bytes::new(),
+            ahead: BytesMut::new(),
+            framing: Framing::default(),
             activity: Arc::default(),
         }
     }
@@ -70,40 +82,62 @@ impl<S> ClientStream<S> {
     /// The stream a connection was built on, with what that had read but not used.
     pub(super) fn from_parts<V>(parts: http1::Parts<TokioIo<Self>, V>) -> Self {
         let mut client = parts.io.into_inner();
-        let unused = parts.read_buf;
-        if !unused.is_empty() {
-            client.ahead = [unused, client.ahead.clone()].concat().into();
+        if !parts.read_buf.is_empty() {
+            let mut unused = BytesMut::from(parts.read_buf);
+            unused.extend_from_slice(&client.ahead);
+            client.ahead = unused;
         }
         client
     }
 }
 
 impl<S: AsyncRead + Unpin> ClientStream<S> {
-    /// Reads until it is clear which protocol is spoken; tells whether it is HTTP/2.
-    pub(super) async fn read_ahead(&mut self) -> io::Result<bool> {
-        let mut bytes = [0; PREFACE.len()];
-        let mut length = self.ahead.len().min(bytes.len());
-        for (to, from) in bytes.iter_mut().zip(&self.ahead) {
-            *to = *from;
+    /// Waits until there is something of a request.
+    pub(super) async fn first_bytes(&mut self) -> io::Result<()> {
+        if self.ahead.is_empty() {
+            self.read_ahead().await?;
         }
-        if self.ahead.len() > bytes.len() {
-            return Ok(self.ahead.starts_with(PREFACE));
-        }
+        Ok(())
+    }
+
+    /// Reads a head to its end, or as much of it as is allowed; tells whether HTTP/2 is spoken.
+    ///
+    /// Only then the HTTP implementation gets the connection: a client that takes its time, or never
+    /// sends the rest, holds no more than it sent.
+    pub(super) async fn whole_head(&mut self, max_bytes: usize) -> io::Result<bool> {
+        // A whole message ends before what was read ahead begins.
+        self.framing = Framing::default();
+        let mut seen = 0;
         loop {
-            let known = bytes.get(..length).unwrap_or_default();
-            if length == bytes.len() || !PREFACE.starts_with(known) {
-                self.ahead = Bytes::copy_from_slice(known);
-                return Ok(known == PREFACE);
+            if self.ahead.starts_with(PREFACE) {
+                self.framing = Framing::unknown();
+                return Ok(true);
             }
-            let more = self
-                .stream
-                .read(bytes.get_mut(length..).unwrap_or_default())
-                .await?;
-            if more == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            if !PREFACE.starts_with(&self.ahead) {
+                let new = self.ahead.get_mut(seen..).unwrap_or_default();
+                seen += new.len();
+                self.framing.see(new);
+                if self.framing.has_seen_head() || seen > max_bytes {
+                    return Ok(false);
+                }
             }
-            length += more;
+            self.read_ahead().await?;
         }
+    }
+
+    async fn read_ahead(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            // On the stack, so that whoever waits holds no buffer.
+            let mut space = [MaybeUninit::uninit(); READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.ahead.extend_from_slice(read.filled());
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 }
 
@@ -111,13 +145,12 @@ impl Activity {
     /// Whether nothing is going on, and nothing of a response is still to be sent.
     pub(super) fn is_idle(&self) -> bool {
         self.exchanges.load(Ordering::Relaxed) == 0
-            && !self.has_begun.load(Ordering::Relaxed)
             && !self.is_write_blocked.load(Ordering::Relaxed)
     }
 
-    /// Whether a head was begun and is not complete.
-    pub(super) fn is_receiving_head(&self) -> bool {
-        self.exchanges.load(Ordering::Relaxed) == 0 && self.has_begun.load(Ordering::Relaxed)
+    /// Whether, besides, nothing of a request can be left unread: a body that nobody wanted may be.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.is_idle() && !self.had_body.load(Ordering::Relaxed)
     }
 
     /// Whether something is to be sent, and nothing could be since the last call.
@@ -127,6 +160,7 @@ impl Activity {
     }
 
     pub(super) fn put_tunnel(&self, tunnel::Agreed(upstream): tunnel::Agreed) {
+        self.is_tunnel.store(true, Ordering::Relaxed);
         *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
     }
 
@@ -149,7 +183,9 @@ impl TrackedBody {
 }
 
 impl Ongoing {
-    pub(super) fn begin(activity: &Arc<Activity>) -> Self {
+    /// Of a request that comes with a body or without.
+    pub(super) fn begin(activity: &Arc<Activity>, has_body: bool) -> Self {
+        activity.had_body.store(has_body, Ordering::Relaxed);
         activity.exchanges.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(activity))
     }
@@ -157,7 +193,6 @@ impl Ongoing {
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        self.0.has_begun.store(false, Ordering::Relaxed);
         self.0.exchanges.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -189,24 +224,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.ahead.has_remaining() {
-            self.activity.has_begun.store(true, Ordering::Relaxed);
             let length = self.ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.ahead.split_to(length));
-            if buffer.remaining() == 0 {
-                return Poll::Ready(Ok(()));
+            if self.ahead.is_empty() {
+                self.ahead = BytesMut::new();
             }
-            // The rest of the request is here already, mostly: one pass instead of two.
-            return match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                _ => Poll::Ready(Ok(())),
-            };
+            return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.activity.has_begun.store(true, Ordering::Relaxed);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if !self.activity.is_tunnel.load(Ordering::Relaxed) {
+            let new = buffer.filled_mut().get_mut(before..);
+            self.framing.see(new.unwrap_or_default());
         }
-        outcome
+        Poll::Ready(Ok(()))
     }
 }
 

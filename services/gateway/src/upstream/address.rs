@@ -10,9 +10,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use http::HeaderValue;
-use tokio::time::Instant;
 
 use super::connection::Connection;
 use crate::workers::{self, MAX_WORKERS};
@@ -20,26 +18,26 @@ use crate::workers::{self, MAX_WORKERS};
 /// Connections one worker keeps for one address.
 const MAX_IDLE: usize = 256;
 
-/// How long an unused connection is kept; shorter than services keep theirs.
+/// How long after its last request a connection is kept; shorter than services keep theirs.
 const IDLE_FOR: Duration = Duration::from_secs(10);
 
-/// How long an address is left out after its first failure; doubles with each further one.
-const FIRST_BAN: Duration = Duration::from_millis(500);
-const LONGEST_BAN: Duration = Duration::from_secs(10);
+/// Longest time in which an address that failed must accept a connection to be used again.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Boxed, as they come and go with every request and are large.
+type Kept = Vec<Box<Connection>>;
+
+/// The kept connections of one worker, on lines of the cache that no other worker writes to.
+#[repr(align(128))]
+struct Own(Mutex<Kept>);
 
 /// A place where an upstream listens.
 pub(crate) struct Address {
     socket: SocketAddr,
     host: HeaderValue,
     /// By the worker that opened them.
-    idle: [Mutex<Vec<Idle>>; MAX_WORKERS],
+    idle: Box<[Own]>,
     failures: AtomicU32,
-    banned_until: ArcSwapOption<Instant>,
-}
-
-struct Idle {
-    connection: Box<Connection>,
-    since: Instant,
 }
 
 impl Address {
@@ -48,9 +46,8 @@ impl Address {
         Self {
             socket,
             host,
-            idle: [const { Mutex::new(Vec::new()) }; MAX_WORKERS],
+            idle: (0..MAX_WORKERS).map(|_| Own(Mutex::default())).collect(),
             failures: AtomicU32::new(0),
-            banned_until: ArcSwapOption::empty(),
         }
     }
 
@@ -64,12 +61,9 @@ impl Address {
         &self.host
     }
 
-    /// Whether it failed and its time to be tried again has not come.
+    /// Whether the last attempt to connect to it failed.
     pub(crate) fn is_failing(&self) -> bool {
-        let banned_until = self.banned_until.load();
-        banned_until
-            .as_ref()
-            .is_some_and(|until| Instant::now() < **until)
+        self.failures() > 0
     }
 
     /// Connection attempts that failed since the last success.
@@ -82,17 +76,10 @@ impl Address {
         self.idle.iter().map(|idle| lock(idle).len()).sum()
     }
 
-    /// A kept connection that still stands.
+    /// A kept connection. It may have ended a moment ago, which shows before anything is sent on it.
     pub(crate) fn take_idle(&self) -> Option<Box<Connection>> {
-        loop {
-            let Idle {
-                mut connection,
-                since,
-            } = lock(self.own_idle()?).pop()?;
-            if since.elapsed() < IDLE_FOR && connection.is_ready() {
-                return Some(connection);
-            }
-        }
+        let connection = lock(self.own_idle()?).pop()?;
+        (connection.last_used().elapsed() < IDLE_FOR).then_some(connection)
     }
 
     /// Keeps a connection for the next request, if it is fit for one.
@@ -101,8 +88,7 @@ impl Address {
             let Some(idle) = self.own_idle() else { return };
             let mut idle = lock(idle);
             if idle.len() < MAX_IDLE {
-                let since = Instant::now();
-                idle.push(Idle { connection, since });
+                idle.push(connection);
             }
         }
     }
@@ -110,7 +96,7 @@ impl Address {
     /// Closes connections that were not needed for a while.
     pub(crate) fn drop_stale(&self) {
         for idle in &self.idle {
-            lock(idle).retain(|idle| idle.since.elapsed() < IDLE_FOR);
+            lock(idle).retain(|connection| connection.last_used().elapsed() < IDLE_FOR);
         }
     }
 
@@ -120,7 +106,6 @@ impl Address {
         match connected.unwrap_or_else(|elapsed| Err(elapsed.into())) {
             Ok(connection) => {
                 if self.failures.swap(0, Ordering::Relaxed) > 0 {
-                    self.banned_until.store(None);
                     tracing::info!(address = %self.socket, "upstream address is back");
                 }
                 Ok(connection)
@@ -132,11 +117,14 @@ impl Address {
         }
     }
 
+    /// Looks whether it can be reached again.
+    pub(crate) async fn probe(&self) {
+        // The outcome is remembered, which is all that matters.
+        self.connect(PROBE_TIMEOUT).await.ok();
+    }
+
     fn failed(&self, error: &io::Error) {
         let before = self.failures.fetch_add(1, Ordering::Relaxed);
-        let ban = FIRST_BAN * 2_u32.pow(before.min(5));
-        let until = Instant::now() + ban.min(LONGEST_BAN);
-        self.banned_until.store(Some(until.into()));
         for idle in &self.idle {
             lock(idle).clear();
         }
@@ -146,11 +134,11 @@ impl Address {
     }
 
     /// The connections of this worker.
-    fn own_idle(&self) -> Option<&Mutex<Vec<Idle>>> {
+    fn own_idle(&self) -> Option<&Own> {
         self.idle.get(workers::current())
     }
 }
 
-fn lock(idle: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(own: &Own) -> MutexGuard<'_, Kept> {
+    own.0.lock().unwrap_or_else(PoisonError::into_inner)
 }

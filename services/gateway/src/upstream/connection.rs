@@ -18,7 +18,11 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::coop::unconstrained, time::Instant};
+use tokio::{
+    net::TcpStream,
+    task::coop::unconstrained,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use crate::{body::RequestBody, whole::Whole};
 
@@ -32,6 +36,10 @@ pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
     /// Absent once the connection is over.
     driver: Option<Driver>,
+    last_used: Instant,
+    /// Ends a silence. It runs on from one exchange to the next, and is set back when it goes off:
+    /// to begin a timer for every exchange costs more.
+    timer: Pin<Box<Sleep>>,
 }
 
 /// Why a request got no response.
@@ -54,8 +62,13 @@ impl Connection {
             .handshake(TokioIo::new(Whole(socket)))
             .await
             .map_err(io::Error::other)?;
-        let driver = Some(driver);
-        Ok(Box::new(Self { sender, driver }))
+        let now = Instant::now();
+        Ok(Box::new(Self {
+            sender,
+            driver: Some(driver),
+            last_used: now,
+            timer: Box::pin(sleep_until(now)),
+        }))
     }
 
     /// Sends `request` and waits for the head of the response, as long as there are signs of life
@@ -66,7 +79,12 @@ impl Connection {
         silence: Duration,
     ) -> Result<Response<Incoming>, ExchangeError> {
         let progress = request.body().progress();
-        let mut timer = pin!(tokio::time::sleep(silence));
+        let began = Instant::now();
+        self.last_used = began;
+        let timer = &mut self.timer;
+        if timer.deadline() > began + silence {
+            timer.as_mut().reset(began + silence);
+        }
         // The response comes out of the driver, which this task polls with its own waker. Another
         // wake-up from the channel between them would only repeat the work, so that side gets a
         // waker that does nothing, and no budget that could make it depend on one.
@@ -83,13 +101,11 @@ impl Connection {
             }
             while timer.as_mut().poll(cx).is_ready() {
                 // The silence may be the client's, who is still sending the request.
-                let last = progress.as_ref().map(|progress| progress.last());
-                match last {
-                    Some(last) if last + silence > Instant::now() => {
-                        timer.as_mut().reset(last + silence);
-                    }
-                    _ => return Poll::Ready(Err(ExchangeError::TimedOut)),
+                let last = progress.as_ref().map_or(began, |progress| progress.last());
+                if last + silence <= Instant::now() {
+                    return Poll::Ready(Err(ExchangeError::TimedOut));
                 }
+                timer.as_mut().reset(last + silence);
             }
             Poll::Pending
         })
@@ -99,6 +115,11 @@ impl Connection {
     /// Does what the connection has to do; `cx` is woken when there is more.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
         drive(&mut self.driver, cx);
+    }
+
+    /// When its last exchange began, or the connection itself.
+    pub(crate) fn last_used(&self) -> Instant {
+        self.last_used
     }
 
     /// Whether it stands and waits for a request.

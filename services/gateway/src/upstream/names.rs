@@ -6,11 +6,11 @@ type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send
 
 /// Looks names up. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Names(Arc<dyn Fn(String, u16) -> Addresses + Send + Sync>);
+pub struct Names(Arc<dyn Fn(String, u16) -> Addresses + Send + Sync>);
 
 impl Names {
     /// As the system knows them.
-    pub(super) fn of_the_system() -> Self {
+    pub(crate) fn of_the_system() -> Self {
         Self(Arc::new(|host, port| {
             Box::pin(async move {
                 let addresses = tokio::net::lookup_host((host, port)).await?;
@@ -19,9 +19,8 @@ impl Names {
         }))
     }
 
-    /// As `known` says; for tests.
-    #[cfg(test)]
-    pub(super) fn known_to(
+    /// As `known` says.
+    pub fn known_to(
         known: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(move |host, _| {

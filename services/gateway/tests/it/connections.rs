@@ -125,3 +125,58 @@ async fn idle_sockets_make_room_when_there_are_too_many() {
     let end = tokio::time::timeout(Duration::from_secs(10), held[0].read(&mut buffer));
     assert_eq!(end.await.expect("an end").unwrap_or(0), 0);
 }
+
+#[tokio::test]
+async fn a_connection_that_is_taken_back_at_once_serves_on() {
+    // So few that one alone is a crowd.
+    let setup = Setup::route(echo().await, "").set("GATEWAY_MAX_CONNECTIONS", "8");
+    let gateway = setup.start().await;
+    let mut socket = gateway.connect().await;
+    for number in 0..5 {
+        let two = [get(&gateway, "/a/v1/x"), get(&gateway, "/a/v1/y")].concat();
+        let (first, rest) = two.split_at(two.len() / (number + 1));
+        socket.write_all(first).await.unwrap();
+        tokio::task::yield_now().await;
+        socket.write_all(rest).await.unwrap();
+        let mut received = String::new();
+        while received.matches("\"/x\"").count() + received.matches("\"/y\"").count() < 2 {
+            let mut buffer = [0; 4096];
+            let length = socket.read(&mut buffer).await.unwrap();
+            assert_ne!(length, 0, "{received}");
+            received += std::str::from_utf8(&buffer[..length]).unwrap();
+        }
+        assert!(received.find("\"/x\"") < received.find("\"/y\""));
+    }
+    idle(&gateway, 1).await;
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_wanted_is_never_taken_for_a_request() {
+    for most in ["8", "1000"] {
+        let setup = Setup::route(echo().await, "").set("GATEWAY_MAX_CONNECTIONS", most);
+        let gateway = setup.start().await;
+        let body = get(&gateway, "/a/v1/smuggled");
+        let length = body.len();
+        let head = format!("POST /a/v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let head = head.into_bytes();
+        let whole = [&*head, &*body].concat();
+        let key = &gateway.anon_key;
+        let next = format!(
+            "GET /a/v1/next HTTP/1.1\r\nHost: a\r\napikey: {key}\r\nConnection: close\r\n\r\n"
+        );
+        for (first, later) in [(&*whole, &[][..]), (&*head, &*body), (&*head, &body[..9])] {
+            let mut socket = gateway.connect().await;
+            socket.write_all(first).await.unwrap();
+            assert_eq!(RawResponse::read(&mut socket).await.status, 401);
+            // The connection may be over by now.
+            socket.write_all(later).await.ok();
+            socket.write_all(next.as_bytes()).await.ok();
+            let mut received = Vec::new();
+            let end = socket.read_to_end(&mut received);
+            let end = tokio::time::timeout(Duration::from_secs(10), end).await;
+            end.expect("the connection ends").ok();
+            let received = String::from_utf8_lossy(&received);
+            assert!(!received.contains("smuggled"), "{received}");
+        }
+    }
+}

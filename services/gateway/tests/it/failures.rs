@@ -1,10 +1,16 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{Router, routing::get};
+use gateway::Names;
 use http::StatusCode;
+use testkit::wait::eventually;
 use tokio::io::AsyncWriteExt;
 
 use crate::kit::{Gateway, Setup, code, echo, listener, read_head, upstream};
@@ -103,7 +109,7 @@ async fn a_kept_connection_that_ended_is_replaced_unnoticed() {
 
 #[tokio::test]
 async fn connections_to_an_upstream_are_kept_and_used_again() {
-    let connections = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
+    let connections = Arc::new(Mutex::new(std::collections::HashSet::new()));
     let seen = Arc::clone(&connections);
     let router = Router::new().route(
         "/x",
@@ -123,34 +129,69 @@ async fn connections_to_an_upstream_are_kept_and_used_again() {
     assert_eq!(connections.lock().unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_failing_address_is_left_out() {
+/// A gateway whose route `/b/v1` has an address where nobody listens, which is returned, and one
+/// that answers `alive`.
+async fn half_alive() -> (Gateway, SocketAddr) {
     let closed = listener().await;
     let dead = closed.local_addr().unwrap();
     drop(closed);
     let alive = upstream(Router::new().fallback(|| async { "alive" })).await;
-    let setup = Setup::route(dead, "");
     let both = format!("http://{dead}, http://{alive}");
-    let gateway = setup.and("b", "/b/v1", &both, "").start().await;
-    for _ in 0..10 {
-        let request = gateway
-            .client
-            .post("/b/v1/x")
-            .header("apikey", &gateway.anon_key);
-        let response = request.body("once").send().await.expect(StatusCode::OK);
-        assert_eq!(response.text(), "alive");
+    let setup = Setup::route(dead, "").and("b", "/b/v1", &both, "");
+    (setup.start().await, dead)
+}
+
+async fn send(gateway: &Gateway, method: &str) -> testkit::client::Response {
+    let request = gateway.client.request(method.parse().unwrap(), "/b/v1/x");
+    request.header("apikey", &gateway.anon_key).send().await
+}
+
+#[tokio::test]
+async fn a_request_that_may_be_repeated_goes_to_another_address_when_one_cannot_be_reached() {
+    for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
+        let (gateway, _) = half_alive().await;
+        for _ in 0..4 {
+            send(&gateway, method).await.expect(StatusCode::OK);
+        }
     }
-    let upstreams = gateway.admin.get("/upstreams").send().await.json();
-    let addresses = upstreams["data"].as_array().unwrap().iter();
-    let failures: Vec<_> = addresses
-        .flat_map(|upstream| upstream["addresses"].as_array().unwrap())
-        .filter(|address| address["address"] == dead.to_string())
-        .map(|address| address["failures"].as_u64().unwrap())
-        .collect();
-    assert!(
-        failures.iter().any(|&count| (1..5).contains(&count)),
-        "{failures:?}"
+}
+
+#[tokio::test]
+async fn a_request_that_must_not_be_repeated_gets_one_attempt_and_failing_addresses_are_left_out() {
+    for method in ["POST", "PATCH", "PURGE"] {
+        let (gateway, _) = half_alive().await;
+        let mut refused = 0;
+        for _ in 0..10 {
+            let response = send(&gateway, method).await;
+            if response.status == StatusCode::SERVICE_UNAVAILABLE {
+                assert_eq!(code(&response), "upstream_unavailable");
+                refused += 1;
+            } else {
+                assert_eq!(response.expect(StatusCode::OK).text(), "alive");
+            }
+        }
+        assert_eq!(refused, 1, "{method}: the one that found out");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_back_is_found_without_a_request() {
+    let (gateway, address) = half_alive().await;
+    send(&gateway, "GET").await.expect(StatusCode::OK);
+    send(&gateway, "GET").await.expect(StatusCode::OK);
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let serving = common::server::serve(
+        listener,
+        Router::new().fallback(|| async { "back" }),
+        common::server::ConnectionLimits::default(),
+        common::lifecycle::Lifecycle::default(),
     );
+    gateway.lifecycle.spawn_until_stop("upstream", serving);
+    eventually("the address", Duration::from_secs(30), async || {
+        let response = send(&gateway, "POST").await.expect(StatusCode::OK);
+        (response.text() == "back").then_some(())
+    })
+    .await;
 }
 
 /// Two addresses that take a request and hang up; the number of requests they took.
@@ -210,8 +251,54 @@ async fn a_name_with_an_address_that_refuses_leads_to_the_other() {
     let gateway = setup.and("b", "/b/v1", &named, "").start().await;
     gateway.lifecycle.spawn_until_stop("upstream", serving);
     for _ in 0..4 {
-        let request = gateway.client.post("/b/v1/x");
-        let request = request.header("apikey", &gateway.anon_key).body("once");
-        assert_eq!(request.send().await.expect(StatusCode::OK).text(), "found");
+        let response = send(&gateway, "GET").await.expect(StatusCode::OK);
+        assert_eq!(response.text(), "found");
     }
+}
+
+/// What `text` an upstream has to say, and where; it ends with what is returned.
+async fn saying(text: &'static str) -> (SocketAddr, common::lifecycle::Lifecycle) {
+    let listener = listener().await;
+    let address = listener.local_addr().unwrap();
+    let lifecycle = common::lifecycle::Lifecycle::default();
+    let serving = common::server::serve(
+        listener,
+        Router::new().fallback(move || async move { text }),
+        common::server::ConnectionLimits::default(),
+        lifecycle.clone(),
+    );
+    lifecycle.spawn("upstream", serving);
+    (address, lifecycle)
+}
+
+#[tokio::test]
+async fn requests_follow_a_name_to_its_new_addresses() {
+    let (first, _first) = saying("first").await;
+    let (second, stop_second) = saying("second").await;
+    let (third, _third) = saying("third").await;
+    let told = Arc::new(Mutex::new(vec![first]));
+    let answers = Arc::clone(&told);
+    let names = Names::known_to(move |host| match host {
+        "service.internal" => Ok(answers.lock().unwrap().clone()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    });
+    let setup = Setup::route(first, "").and("b", "/b/v1", "http://service.internal:80", "");
+    let gateway = setup.names(names).start().await;
+    assert_eq!(send(&gateway, "GET").await.text(), "first");
+
+    let leads_to = async |text: &str| {
+        eventually(text, Duration::from_mins(1), async || {
+            (send(&gateway, "GET").await.text() == text).then_some(())
+        })
+        .await;
+    };
+    *told.lock().unwrap() = vec![second];
+    leads_to("second").await;
+    for _ in 0..5 {
+        assert_eq!(send(&gateway, "POST").await.text(), "second");
+    }
+    // Without waiting for the next look-up, when the address it knows has gone.
+    *told.lock().unwrap() = vec![third];
+    assert!(stop_second.drain(Duration::from_secs(10)).await);
+    leads_to("third").await;
 }

@@ -7,7 +7,7 @@ use common::{
     config::{Env, load},
     lifecycle::Lifecycle,
 };
-use gateway::{Config, Listeners};
+use gateway::{Config, Listeners, Names};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use testkit::{Client, jwt};
@@ -40,6 +40,7 @@ pub(crate) struct Setup {
     variables: Vec<(String, String)>,
     anon_key: String,
     public: Option<TcpListener>,
+    names: Option<Names>,
 }
 
 /// A response read from the wire.
@@ -59,6 +60,7 @@ impl Setup {
             variables: Vec::new(),
             anon_key: jwt::role(SECRET, "anon"),
             public: None,
+            names: None,
         }
         .and("a", "/a/v1", &format!("http://{upstream}"), more)
     }
@@ -83,6 +85,12 @@ impl Setup {
     pub(crate) fn on(self, listener: TcpListener) -> Self {
         let public = Some(listener);
         Self { public, ..self }
+    }
+
+    /// Who knows the upstreams' names, in place of the system.
+    pub(crate) fn names(self, names: Names) -> Self {
+        let names = Some(names);
+        Self { names, ..self }
     }
 
     /// The variables it is started with.
@@ -115,6 +123,10 @@ impl Setup {
     /// Starts it with the routes that its variables name.
     pub(crate) async fn start_with_routes(self) -> Gateway {
         let config = self.config().unwrap();
+        let config = match self.names {
+            Some(names) => config.with_names(names),
+            None => config,
+        };
         let [tls, admin] = [listener().await, listener().await];
         let public = match self.public {
             Some(public) => public,

@@ -49,6 +49,9 @@ type Take = fn(&mut Rows, &mut Reader<'_>) -> Result<(), Malformed>;
 /// One snapshot for all queries, in which every name comes back qualified.
 const BEGIN: &str = "begin isolation level repeatable read read only";
 const QUALIFY_NAMES: &str = "select set_config('search_path', '', true)";
+/// Fails when a schema does not exist: what is exposed by mistake must not look empty.
+const FIND_SCHEMAS: &str =
+    "select quote_ident(name)::regnamespace from unnest($1::text[] || $2::text[]) name";
 const COMMIT: &str = "commit";
 
 const QUERIES: [(&str, Take); 9] = [
@@ -82,7 +85,7 @@ const QUERIES: [(&str, Take); 9] = [
 ];
 
 /// Statements before the first query.
-const LEAD: usize = 2;
+const LEAD: usize = 3;
 
 /// Reads what `exposure` lets clients see, over `connection`.
 pub async fn load(connection: &mut Connection, exposure: &Exposure) -> Result<Catalog, LoadError> {
@@ -102,6 +105,7 @@ pub async fn load(connection: &mut Connection, exposure: &Exposure) -> Result<Ca
     let mut batch = vec![
         Statement::once(BEGIN, &[]),
         Statement::once(QUALIFY_NAMES, &[]),
+        Statement::once(FIND_SCHEMAS, &both),
     ];
     batch.extend(QUERIES.map(|(sql, _)| Statement::once(sql, params(sql))));
     batch.push(Statement::once(COMMIT, &[]));

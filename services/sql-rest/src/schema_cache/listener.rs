@@ -31,7 +31,8 @@ pub(super) async fn listen(cache: SchemaCache, channel: String) {
             connection
         };
         let Err(error) = obey(&cache, &mut connection).await;
-        tracing::warn!(%error, "the connection that listens for reloads ended");
+        let error = common::error::chain(&error);
+        tracing::warn!(error, "the connection that listens for reloads ended");
     }
 }
 

@@ -97,6 +97,18 @@ pub(super) async fn of_database(
     Ok(found)
 }
 
+/// What sessions of ours begin with, as far as it is said in the database.
+pub(super) async fn of_sessions(connection: &mut Connection) -> Result<String, Failure> {
+    let sql = include_str!("sessions.sql");
+    let mut found = String::new();
+    connection
+        .run_each(&[Statement::once(sql, &[])], |_, row| {
+            row.text(0).unwrap_or_default().clone_into(&mut found);
+        })
+        .await?;
+    Ok(found)
+}
+
 fn call(function: &QualifiedName) -> String {
     let mut sql = "select from ".to_owned();
     quote::qualified(&mut sql, function);

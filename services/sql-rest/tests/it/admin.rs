@@ -263,6 +263,26 @@ async fn settings_of_a_role_hold_for_its_requests() {
 }
 
 #[tokio::test]
+async fn connections_begin_anew_when_the_settings_they_begin_with_change() {
+    let stack = stack(&[]).await;
+    let timeout = async || {
+        let answer = stack.client.get("/rpc/whoami").send().await;
+        answer.expect(StatusCode::OK).json()["timeout"].clone()
+    };
+    assert_eq!(timeout().await, "0");
+    let database = stack.database.name();
+    let alter = format!("alter role authenticator in database {database}");
+    stack
+        .sql(&format!("{alter} set statement_timeout = '9s'"))
+        .await;
+    eventually("the new timeout holds", DEADLINE, async || {
+        stack.sql("notify pgrst, 'reload schema'").await;
+        (timeout().await == "9s").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn time_zones_can_be_left_to_the_server() {
     let stack = stack(&[("PGRST_DB_TIMEZONE_ENABLED", "false")]).await;
     let request = stack.client.get("/books");

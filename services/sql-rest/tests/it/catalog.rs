@@ -281,7 +281,10 @@ fn create_table(number: usize) -> String {
 async fn ten_thousand_tables_load_in_seconds() {
     let database = testkit::postgres::database().await;
     let client = database.connect().await;
-    client.batch_execute("create schema api").await.unwrap();
+    client
+        .batch_execute("create schema api; create schema extra")
+        .await
+        .unwrap();
     for hundred in 0..100 {
         let many = (0..100).fold(String::new(), |sql, number| {
             sql + &create_table(hundred * 100 + number)

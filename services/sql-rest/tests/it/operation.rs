@@ -11,11 +11,14 @@ use testkit::{
 };
 use tokio::time::timeout;
 
-use crate::stack::{DEADLINE, stack, state};
+use crate::stack::{DEADLINE, database_with, stack, state};
 
 #[tokio::test]
 async fn nothing_is_served_before_the_schema_cache_is_loaded() {
-    let state = state("postgres://nobody@127.0.0.1:1/nowhere", &[]);
+    let state = state(
+        "postgres://nobody@127.0.0.1:1/nowhere",
+        &[("PGRST_DB_ANON_ROLE", "")],
+    );
     let client = Client::new(sql_rest::router(state.clone()));
     let answer = client
         .get("/books")
@@ -30,6 +33,33 @@ async fn nothing_is_served_before_the_schema_cache_is_loaded() {
     });
     assert_eq!(answer.json(), expected);
     assert!(state.schema_cache().check().is_err());
+    assert!(!state.schema_cache().is_current());
+}
+
+#[tokio::test]
+async fn a_schema_that_does_not_exist_is_no_empty_one() {
+    for name in ["PGRST_DB_SCHEMAS", "PGRST_DB_EXTRA_SEARCH_PATH"] {
+        let database = database_with("api", include_str!("api.sql")).await;
+        let url = database.url_for("authenticator", "authenticator").await;
+        let state = state(&url, &[(name, "api, \"Later\", later")]);
+        let client = Client::new(sql_rest::router(state.clone()));
+        let create = database.connect().await;
+        create
+            .batch_execute("create schema \"\"\"Later\"\"\"")
+            .await
+            .unwrap();
+        let status = async || client.get("/books").send().await.status;
+        assert_eq!(status().await, StatusCode::SERVICE_UNAVAILABLE);
+        create.batch_execute("create schema later").await.unwrap();
+        create
+            .batch_execute("grant usage on schema later to anon")
+            .await
+            .unwrap();
+        eventually("books are served", DEADLINE, async || {
+            (status().await == StatusCode::OK).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
