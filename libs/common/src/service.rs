@@ -192,7 +192,12 @@ pub fn run(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(work));
+        .and_then(|runtime| {
+            let result = runtime.block_on(work);
+            // A thread may still look up the name of a database that is away, for many seconds.
+            runtime.shutdown_background();
+            result
+        });
     let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -212,4 +217,22 @@ pub fn run(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
 pub fn refuse(invalid: &config::Invalid) -> ExitCode {
     eprintln!("{invalid}");
     ExitCode::from(EXIT_CONFIGURATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_does_not_keep_the_process() {
+        let (release, held) = mpsc::channel::<()>();
+        let ended = run(async move {
+            tokio::task::spawn_blocking(move || held.recv());
+            Ok(())
+        });
+        assert_eq!(ended, ExitCode::SUCCESS);
+        drop(release);
+    }
 }

@@ -17,8 +17,31 @@ pub(super) struct Cache {
 
 #[derive(Debug, Default)]
 struct Halves {
-    younger: HashMap<Box<str>, Arc<Identity>>,
-    older: HashMap<Box<str>, Arc<Identity>>,
+    younger: Tokens,
+    older: Tokens,
+}
+
+type Tokens = HashMap<Box<str>, Arc<Identity>>;
+
+impl Halves {
+    /// Gives back what had to make room.
+    fn insert(&mut self, token: Box<str>, identity: Arc<Identity>, half_capacity: usize) -> Tokens {
+        let mut gone = Tokens::new();
+        if self.younger.len() >= half_capacity {
+            let younger = std::mem::take(&mut self.younger);
+            gone = std::mem::replace(&mut self.older, younger);
+        }
+        self.younger.insert(token, identity);
+        gone
+    }
+}
+
+/// Freeing hundreds of tokens takes a while, in which others must not wait for the lock.
+fn forget(gone: Tokens) {
+    if !gone.is_empty() {
+        metric::count_forgotten_tokens(gone.len());
+    }
+    drop(gone);
 }
 
 impl Cache {
@@ -41,23 +64,20 @@ impl Cache {
             return Some(Arc::clone(known));
         }
         let (token, known) = halves.older.remove_entry(token)?;
-        self.insert(&mut halves, token, Arc::clone(&known));
+        let gone = halves.insert(token, Arc::clone(&known), self.half_capacity);
+        drop(halves);
+        forget(gone);
         Some(known)
     }
 
     pub(super) fn put(&self, token: &str, identity: &Arc<Identity>) {
         if self.half_capacity > 0 {
-            self.insert(&mut self.halves(), token.into(), Arc::clone(identity));
+            let identity = Arc::clone(identity);
+            let gone = self
+                .halves()
+                .insert(token.into(), identity, self.half_capacity);
+            forget(gone);
         }
-    }
-
-    fn insert(&self, halves: &mut Halves, token: Box<str>, identity: Arc<Identity>) {
-        if halves.younger.len() >= self.half_capacity {
-            let younger = std::mem::take(&mut halves.younger);
-            let gone = std::mem::replace(&mut halves.older, younger);
-            metric::count_forgotten_tokens(gone.len());
-        }
-        halves.younger.insert(token, identity);
     }
 
     fn halves(&self) -> MutexGuard<'_, Halves> {
