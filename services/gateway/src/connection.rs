@@ -263,6 +263,11 @@ impl Connections {
             tick.as_mut().reset(Instant::now() + TICK);
         };
         let Some(outcome) = outcome else {
+            // It was given a whole head. Whatever it takes for less must not be waited for without end.
+            if !activity.take_has_begun() {
+                tracing::debug!("a head was neither served nor refused");
+                return End::Over;
+            }
             return End::Idle(ClientStream::from_parts(connection.into_parts()));
         };
         if let Err(error) = outcome {

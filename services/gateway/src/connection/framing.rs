@@ -51,6 +51,8 @@ enum Body {
     None,
     Length(u64),
     Chunked,
+    /// Its length is none, which is refused.
+    Unclear,
 }
 
 impl Framing {
@@ -142,10 +144,7 @@ impl Framing {
         } else if let Some(length) = value_of(header, b"content-length:")
             && !matches!(self.body, Body::Chunked)
         {
-            match number(length.trim_ascii(), 10) {
-                Some(length) => self.body = Body::Length(length),
-                None => self.part = Part::Unknown,
-            }
+            self.body = number(length.trim_ascii(), 10).map_or(Body::Unclear, Body::Length);
         }
     }
 }
@@ -160,6 +159,7 @@ impl Body {
                 then: After::Message,
             },
             Self::Chunked => Part::ChunkSize,
+            Self::Unclear => Part::Unknown,
         }
     }
 }
@@ -250,6 +250,8 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\r\n", false),
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
             ("GET / HTTP/1.1\r\nHost: a\n", true),
+            ("GET / HTTP/1.1\r\nContent-Length: a\r\n", false),
+            ("GET / HTTP/1.1\r\nContent-Length: a\r\n\r\n", true),
         ] {
             let mut framing = Framing::default();
             framing.see(&mut text.as_bytes().to_vec());

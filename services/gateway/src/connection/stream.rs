@@ -44,6 +44,8 @@ pub(super) struct ClientStream<S> {
 #[derive(Default)]
 pub(super) struct Activity {
     exchanges: AtomicUsize,
+    /// Whether there was one since this was last asked.
+    has_begun: AtomicBool,
     /// Whether the last request came with a body.
     had_body: AtomicBool,
     is_write_blocked: AtomicBool,
@@ -148,6 +150,11 @@ impl Activity {
             && !self.is_write_blocked.load(Ordering::Relaxed)
     }
 
+    /// Whether an exchange began since the last call.
+    pub(super) fn take_has_begun(&self) -> bool {
+        self.has_begun.swap(false, Ordering::Relaxed)
+    }
+
     /// Whether, besides, nothing of a request can be left unread: a body that nobody wanted may be.
     pub(super) fn is_between_requests(&self) -> bool {
         self.is_idle() && !self.had_body.load(Ordering::Relaxed)
@@ -186,6 +193,7 @@ impl Ongoing {
     /// Of a request that comes with a body or without.
     pub(super) fn begin(activity: &Arc<Activity>, has_body: bool) -> Self {
         activity.had_body.store(has_body, Ordering::Relaxed);
+        activity.has_begun.store(true, Ordering::Relaxed);
         activity.exchanges.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(activity))
     }

@@ -65,7 +65,15 @@ async fn an_idle_connection_does_not_hold_up_a_stop() {
 async fn a_client_that_never_finishes_its_head_is_cut_off() {
     let setup = Setup::route(echo().await, "").set("GATEWAY_HEADER_TIMEOUT_SECONDS", "1");
     let gateway = setup.start().await;
-    for begun in ["", "GET /a/v1/x HTTP/1.1\r\nHost: a\r\n"] {
+    let served = String::from_utf8(get(&gateway, "/a/v1/x")).unwrap();
+    for begun in [
+        "",
+        "\r\n",
+        "PRI * HTTP/2.0\r\n",
+        "GET /a/v1/x HTTP/1.1\r\nHost: a\r\n",
+        "GET /a/v1/x HTTP/1.1\r\nContent-Length: none\r\n",
+        &format!("{served}GET /a/v1/x HTTP/1.1\r\n"),
+    ] {
         let mut socket = gateway.connect().await;
         socket.write_all(begun.as_bytes()).await.unwrap();
         let mut received = Vec::new();
