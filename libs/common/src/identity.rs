@@ -341,6 +341,27 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_an_edwards_key_is_genuine() {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let x = URL_SAFE_NO_PAD.encode(rcgen::PublicKeyData::der_bytes(&pair));
+        let set = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": x }] });
+        let keys = PublicKeys::parse(&set.to_string()).unwrap();
+        let verifier = Verifier::with_keys(&SecretString::from(SECRET), keys);
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some("one".to_owned());
+        let key = EncodingKey::from_ed_der(&pair.serialize_der());
+        let token = encode(&header, &json!({ "role": "anon" }), &key).unwrap();
+        assert_eq!(
+            verifier.verify(&token).unwrap().role.as_deref(),
+            Some("anon")
+        );
+        let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let other = EncodingKey::from_ed_der(&other.serialize_der());
+        let forged = encode(&header, &json!({ "role": "anon" }), &other).unwrap();
+        assert_eq!(verifier.verify(&forged).unwrap_err(), TokenError::Invalid);
+    }
+
+    #[test]
     fn a_set_with_a_key_that_cannot_be_used_is_refused() {
         let secret = json!({ "keys": [{ "kty": "oct", "kid": "one", "k": "AAAA" }] });
         for text in ["", "[]", &secret.to_string()] {

@@ -23,6 +23,11 @@ const EC_PREFIX: [u8; 36] = [
 /// What comes between the private part and the point.
 const EC_INFIX: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
 
+/// What comes before the private part of an Ed25519 key (RFC 8410, 7).
+const ED_PREFIX: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
 /// Marks a point of which both coordinates are given.
 const UNCOMPRESSED: u8 = 4;
 
@@ -121,6 +126,16 @@ fn parse(jwk: &Jwk) -> Result<SigningKey, &'static str> {
             let public = json!({ "kty": "EC", "crv": "P-256", "x": jwk.x, "y": jwk.y });
             (Algorithm::ES256, "ES256", encoding, decoding, Some(public))
         }
+        "OKP" if jwk.crv == "Ed25519" => {
+            let encoding = if jwk.d.is_empty() {
+                None
+            } else {
+                Some(EncodingKey::from_ed_der(&ed_private(&bytes(&jwk.d)?)?))
+            };
+            let decoding = DecodingKey::from_ed_components(&jwk.x).map_err(malformed)?;
+            let public = json!({ "kty": "OKP", "crv": "Ed25519", "x": jwk.x });
+            (Algorithm::EdDSA, "EdDSA", encoding, decoding, Some(public))
+        }
         "RSA" => {
             let encoding = if jwk.d.is_empty() {
                 None
@@ -138,10 +153,10 @@ fn parse(jwk: &Jwk) -> Result<SigningKey, &'static str> {
             let public = json!({ "kty": "RSA", "n": jwk.n, "e": jwk.e });
             (Algorithm::RS256, "RS256", encoding, decoding, Some(public))
         }
-        _ => return Err("with a key that is none of oct, EC P-256 and RSA"),
+        _ => return Err("with a key that is none of oct, EC P-256, OKP Ed25519 and RSA"),
     };
     if jwk.kid.is_empty() || jwk.alg.as_deref().is_some_and(|alg| alg != name) {
-        return Err("with a key without kid, or of another alg than ES256, RS256 and HS256");
+        return Err("with a key without kid, or of another alg than its own");
     }
     let public = public.map(|mut public| {
         public["kid"] = json!(jwk.kid);
@@ -194,6 +209,14 @@ fn ec_private(d: &[u8], x: &[u8], y: &[u8]) -> Result<Vec<u8>, &'static str> {
         return Err("with a key that is malformed");
     }
     Ok([&EC_PREFIX, d, &EC_INFIX, &[UNCOMPRESSED], x, y].concat())
+}
+
+/// An Ed25519 key in PKCS #8.
+fn ed_private(d: &[u8]) -> Result<Vec<u8>, &'static str> {
+    if d.len() != 32 {
+        return Err("with a key that is malformed");
+    }
+    Ok([&ED_PREFIX, d].concat())
 }
 
 /// An RSA key in PKCS #1 (RFC 8017, A.1.2): version and eight integers.

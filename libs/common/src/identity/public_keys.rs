@@ -26,7 +26,7 @@ impl PublicKeys {
         let set: JwkSet = serde_json::from_str(text).map_err(|_| "not a JSON Web Key Set")?;
         let keys: Option<Vec<_>> = set.keys.iter().map(PublicKey::new).collect();
         keys.map(Self)
-            .ok_or("with a key that has no kid, or is neither of EC P-256 nor RSA")
+            .ok_or("with a key that has no kid, or is none of EC P-256, Ed25519 and RSA")
     }
 
     /// The key of this name, and the one algorithm it is for.
@@ -53,6 +53,9 @@ impl PublicKey {
         let algorithm = match &jwk.algorithm {
             AlgorithmParameters::EllipticCurve(point) if point.curve == EllipticCurve::P256 => {
                 Algorithm::ES256
+            }
+            AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
+                Algorithm::EdDSA
             }
             AlgorithmParameters::RSA(_) => Algorithm::RS256,
             // A shared secret in a public set would be nobody's secret.

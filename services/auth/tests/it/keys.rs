@@ -23,6 +23,18 @@ fn key(id: &str, operation: &str) -> (Value, EncodingKey) {
     (jwk, EncodingKey::from_ec_der(&der))
 }
 
+/// A new Ed25519 key as a JWK, and to sign with.
+fn edwards_key(id: &str, operation: &str) -> (Value, EncodingKey) {
+    let pair = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+    let der = pair.serialize_der();
+    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let jwk = json!({
+        "kty": "OKP", "crv": "Ed25519", "kid": id, "alg": "EdDSA", "key_ops": [operation],
+        "d": text(&der[16..48]), "x": text(pair.der_bytes()),
+    });
+    (jwk, EncodingKey::from_ed_der(&der))
+}
+
 async fn with_keys(keys: &[Value]) -> Fixture {
     let keys = Value::from(keys.to_vec()).to_string();
     with([
@@ -58,6 +70,40 @@ async fn tokens_are_verified_with_what_is_published() {
         .claims;
     assert_eq!(claims["sub"], tokens["user"]["id"]);
     service.user(token).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_edwards_key_signs_and_is_replaced_by_a_key_of_another_kind() {
+    let ((one, signs), (two, _)) = (edwards_key("one", "sign"), key("two", "verify"));
+    let service = with_keys(&[one.clone(), two.clone()]).await;
+    let tokens = service.signed_up(EMAIL).await;
+    let token = access(&tokens);
+    let header = jsonwebtoken::decode_header(token).expect("a header");
+    assert_eq!(
+        (header.alg, header.kid.as_deref()),
+        (Algorithm::EdDSA, Some("one"))
+    );
+    let keys = published(&service).await;
+    let public = keys.find("one").expect("the key");
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_audience(&["authenticated"]);
+    let public = DecodingKey::from_jwk(public).expect("a key");
+    decode::<Value>(token, &public, &validation).expect("a genuine token");
+    service.user(token).await.expect(StatusCode::OK);
+
+    let (mut one, mut two) = (one, two);
+    (one["key_ops"], two["key_ops"]) = (json!(["verify"]), json!(["sign"]));
+    let service = with_keys(&[one, two]).await;
+    let tokens = service.signed_up(EMAIL).await;
+    let header = jsonwebtoken::decode_header(access(&tokens)).expect("a header");
+    assert_eq!(header.alg, Algorithm::ES256);
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.kid = Some("one".to_owned());
+    let old = encode(&header, &jwt::claims(access(&tokens)), &signs).expect("a token");
+    service.user(&old).await.expect(StatusCode::OK);
+    header.kid = Some("two".to_owned());
+    let confused = encode(&header, &jwt::claims(access(&tokens)), &signs).expect("a token");
+    service.user(&confused).await.expect(StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
