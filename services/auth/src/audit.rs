@@ -54,6 +54,14 @@ pub enum Action {
     ChallengeCreated,
     /// A challenge was answered.
     VerificationAttempted,
+    /// Recovery codes were made.
+    RecoveryCodesGenerated,
+    /// Recovery codes were replaced.
+    RecoveryCodesRegenerated,
+    /// A recovery code was used.
+    RecoveryCodesVerified,
+    /// Recovery codes were given up or taken away.
+    RecoveryCodesDeleted,
     /// A passkey was made.
     PasskeyCreated,
     /// A passkey was given another name.
@@ -99,6 +107,10 @@ impl Action {
             Self::FactorUnenrolled => ("factor_unenrolled", "factor"),
             Self::ChallengeCreated => ("challenge_created", "factor"),
             Self::VerificationAttempted => ("verification_attempted", "factor"),
+            Self::RecoveryCodesGenerated => ("recovery_codes_generated", "factor"),
+            Self::RecoveryCodesRegenerated => ("recovery_codes_regenerated", "factor"),
+            Self::RecoveryCodesVerified => ("recovery_codes_verified", "factor"),
+            Self::RecoveryCodesDeleted => ("recovery_codes_deleted", "factor"),
             Self::PasskeyCreated => ("passkey_created", "user"),
             Self::PasskeyUpdated => ("passkey_updated", "user"),
             Self::PasskeyDeleted => ("passkey_deleted", "user"),

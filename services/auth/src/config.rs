@@ -27,7 +27,7 @@ pub use self::{
     jwt::Jwt,
     limits::{Limits, Rate},
     mail::Mailer,
-    mfa::{Allowed, Mfa},
+    mfa::{Allowed, Mfa, RecoveryCodes},
     password::Password,
     saml::Saml,
     sessions::Sessions,

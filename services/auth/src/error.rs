@@ -155,7 +155,15 @@ pub mod code {
     pub const MFA_TOTP_VERIFY_NOT_ENABLED: &str = "mfa_totp_verify_not_enabled";
     /// Factors by authenticators cannot be proven here.
     pub const MFA_WEBAUTHN_VERIFY_NOT_ENABLED: &str = "mfa_webauthn_verify_not_enabled";
-    /// The user has a factor with this number.
+    /// No recovery codes here.
+    pub const MFA_RECOVERY_CODES_ENROLL_NOT_ENABLED: &str = "mfa_recovery_codes_enroll_not_enabled";
+    /// Too many wrong recovery codes were tried.
+    pub const MFA_RECOVERY_CODES_LOCKED: &str = "mfa_recovery_codes_locked";
+    /// Recovery codes go with another factor.
+    pub const MFA_RECOVERY_CODES_SOLE_FACTOR: &str = "mfa_recovery_codes_sole_factor";
+    /// Recovery codes do not count here.
+    pub const MFA_RECOVERY_CODES_VERIFY_NOT_ENABLED: &str = "mfa_recovery_codes_verify_not_enabled";
+    /// The user has a factor with this number, or recovery codes.
     pub const MFA_VERIFIED_FACTOR_EXISTS: &str = "mfa_verified_factor_exists";
     /// There are no passkeys here.
     pub const PASSKEY_DISABLED: &str = "passkey_disabled";

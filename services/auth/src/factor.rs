@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::webauthn::Credential;
+use crate::{recovery_code, webauthn::Credential};
 
 /// What a factor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Factor {
     pub user_id: Uuid,
     /// The user's own name for it.
     pub friendly_name: Option<String>,
-    /// `totp`, `phone` or `webauthn`.
+    /// `totp`, `phone`, `webauthn` or `recovery_code`.
     pub factor_type: String,
     /// `unverified` or `verified`.
     pub status: String,
@@ -115,9 +115,14 @@ impl Factor {
         self.status == "verified"
     }
 
-    /// What it is.
+    /// What it is; recovery codes are none of these.
     pub fn kind(&self) -> Option<Kind> {
         Kind::parse(&self.factor_type)
+    }
+
+    /// Whether it is the codes for those who have lost their other factors.
+    pub fn is_recovery_codes(&self) -> bool {
+        self.factor_type == recovery_code::FACTOR_TYPE
     }
 
     /// The credential of a WebAuthn factor.

@@ -33,6 +33,7 @@ pub mod paging;
 pub mod passkey;
 pub mod password;
 pub mod pkce;
+pub mod recovery_code;
 pub mod redirect;
 pub mod request;
 pub mod routes;

@@ -105,6 +105,20 @@ pub fn router(state: AppState) -> Router {
 fn factor_routes() -> Router<AppState> {
     Router::new()
         .route("/factors", post(factors::enroll))
+        .route(
+            "/factors/recovery-codes",
+            get(factors::recovery_codes::status)
+                .post(factors::recovery_codes::generate)
+                .delete(factors::recovery_codes::delete),
+        )
+        .route(
+            "/factors/recovery-codes/regenerate",
+            post(factors::recovery_codes::regenerate),
+        )
+        .route(
+            "/factors/recovery-codes/verify",
+            post(factors::recovery_codes::verify),
+        )
         .route("/factors/{factor_id}", delete(factors::unenroll))
         .route(
             "/factors/{factor_id}/challenge",
@@ -209,6 +223,11 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         factors::unenroll,
         factors::challenge::challenge,
         factors::verify::verify,
+        factors::recovery_codes::status,
+        factors::recovery_codes::generate,
+        factors::recovery_codes::regenerate,
+        factors::recovery_codes::verify,
+        factors::recovery_codes::delete,
         logout::log_out,
         admin_users::list,
         admin_users::create,

@@ -13,6 +13,7 @@ pub mod identities;
 pub mod oauth_flows;
 pub mod one_time_tokens;
 pub mod passkeys;
+pub mod recovery_codes;
 pub mod refresh_tokens;
 pub mod saml_flows;
 pub mod sessions;

@@ -15,6 +15,8 @@ pub struct Mfa {
     pub phone: Allowed,
     /// Authenticators of the browser.
     pub webauthn: Allowed,
+    /// Codes for those who have lost the others.
+    pub recovery_codes: RecoveryCodes,
     /// Digits of a code sent to a number.
     pub phone_otp_length: usize,
     /// Least time between two codes sent to a number.
@@ -36,6 +38,46 @@ pub struct Allowed {
     pub enroll: bool,
     /// Proving those there are.
     pub verify: bool,
+}
+
+/// Codes for those who have lost their second factor.
+#[derive(Clone, Copy, Debug)]
+pub struct RecoveryCodes {
+    /// What may be done with them.
+    pub allowed: Allowed,
+    /// Codes of a user.
+    pub count: usize,
+    /// Characters of a code.
+    pub length: usize,
+    /// Wrong codes after which no other is looked at.
+    pub max_attempts: i32,
+    /// For how long.
+    pub lockout: Duration,
+}
+
+impl FromEnv for RecoveryCodes {
+    fn from_env(env: &mut Env) -> Self {
+        let lockout = "GOTRUE_MFA_RECOVERY_CODES_LOCKOUT_DURATION";
+        let mut between = |name: &str, default, least, most| {
+            let value = env.parse(name, default);
+            if !(least..=most).contains(&value) {
+                env.problem(format!("{name} is not between {least} and {most}"));
+            }
+            value
+        };
+        let count = between("GOTRUE_MFA_RECOVERY_CODES_COUNT", 10, 4, 16);
+        let length = between("GOTRUE_MFA_RECOVERY_CODES_CODE_LENGTH", 16, 13, 32);
+        Self {
+            allowed: Allowed {
+                enroll: env.flag("GOTRUE_MFA_RECOVERY_CODES_ENROLL_ENABLED", true),
+                verify: env.flag("GOTRUE_MFA_RECOVERY_CODES_VERIFY_ENABLED", true),
+            },
+            count,
+            length,
+            max_attempts: env.parse("GOTRUE_MFA_RECOVERY_CODES_MAX_VERIFY_ATTEMPTS", 5),
+            lockout: duration(env, lockout, Duration::minutes(15)),
+        }
+    }
 }
 
 impl Mfa {
@@ -66,6 +108,7 @@ impl FromEnv for Mfa {
                 enroll: env.flag("GOTRUE_MFA_WEB_AUTHN_ENROLL_ENABLED", false),
                 verify: env.flag("GOTRUE_MFA_WEB_AUTHN_VERIFY_ENABLED", false),
             },
+            recovery_codes: RecoveryCodes::from_env(env),
             phone_otp_length: otp_length(env, "GOTRUE_MFA_PHONE_OTP_LENGTH"),
             phone_max_frequency: duration(env, "GOTRUE_MFA_PHONE_MAX_FREQUENCY", Duration::MINUTE),
             max_enrolled: env.parse("GOTRUE_MFA_MAX_ENROLLED_FACTORS", 10),

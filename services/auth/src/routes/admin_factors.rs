@@ -109,16 +109,32 @@ pub async fn delete(
     let factor = find(&mut tx, user, id).await?;
     store::sessions::lower(&mut tx, id, state.now()).await?;
     store::factors::delete(&mut tx, id).await?;
-    remember(
-        &state,
-        &mut tx,
-        Action::FactorDeleted,
-        &admin,
-        (&factor, &origin),
-    )
-    .await?;
+    let action = Action::FactorDeleted;
+    remember(&state, &mut tx, action, &admin, (&factor, &origin)).await?;
+    take_lone_codes(&state, &mut tx, &admin, (user, &origin)).await?;
     tx.commit().await?;
     Ok(Json(factor.into()))
+}
+
+/// Takes recovery codes too when they are all that is left.
+async fn take_lone_codes(
+    state: &AppState,
+    connection: &mut PgConnection,
+    admin: &Admin,
+    (user, origin): (Uuid, &Origin),
+) -> Result<()> {
+    let left = store::factors::of_users(connection, &[user]).await?;
+    let is_other = |factor: &Factor| factor.is_verified() && !factor.is_recovery_codes();
+    if left.iter().any(is_other) {
+        return Ok(());
+    }
+    if let Some(codes) = left.into_iter().find(Factor::is_recovery_codes) {
+        store::sessions::lower(connection, codes.id, state.now()).await?;
+        store::factors::delete(connection, codes.id).await?;
+        let action = Action::RecoveryCodesDeleted;
+        remember(state, connection, action, admin, (&codes, origin)).await?;
+    }
+    Ok(())
 }
 
 async fn find(connection: &mut PgConnection, user: Uuid, id: Uuid) -> Result<Factor> {

@@ -1,6 +1,7 @@
 //! `/factors`: second factors of a user, set up and given up.
 
 pub mod challenge;
+pub mod recovery_codes;
 pub mod verify;
 
 use axum::extract::State;
@@ -126,9 +127,17 @@ pub async fn unenroll(
     let mut tx = state.store().begin().await?;
     store::users::lock(&mut tx, user.id).await?;
     let factor = own(&mut tx, &user, id).await?;
+    if factor.is_recovery_codes() {
+        let message = "Recovery codes cannot be unenrolled with this endpoint, use DELETE \
+                       /factors/recovery-codes";
+        return Err(Error::unprocessable(code::VALIDATION_FAILED, message));
+    }
     if factor.is_verified() && !session.is_aal2() {
         let message = "AAL2 required to unenroll verified factor";
         return Err(Error::unprocessable(code::INSUFFICIENT_AAL, message));
+    }
+    if factor.is_verified() {
+        leave_more_than_codes(&state, &mut tx, &factor).await?;
     }
     store::sessions::lower(&mut tx, id, state.now()).await?;
     store::factors::delete(&mut tx, id).await?;
@@ -241,6 +250,25 @@ fn check_may_enroll(
         return Err(Error::unprocessable(
             code::MFA_FACTOR_NAME_CONFLICT,
             message,
+        ));
+    }
+    Ok(())
+}
+
+/// Fails when nothing but recovery codes would be left without the factor.
+async fn leave_more_than_codes(
+    state: &AppState,
+    connection: &mut PgConnection,
+    gone: &Factor,
+) -> Result<()> {
+    let factors = store::factors::of_users(connection, &[gone.user_id]).await?;
+    let mut others = factors.iter().filter(|factor| factor.id != gone.id);
+    let has_codes = factors.iter().any(Factor::is_recovery_codes);
+    if has_codes && !others.any(|factor| recovery_codes::is_usable(state, factor)) {
+        return Err(Error::unprocessable(
+            code::MFA_RECOVERY_CODES_SOLE_FACTOR,
+            "Recovery codes cannot be the only verified factor. Please enroll another factor \
+             before unenrolling this one or delete your recovery codes.",
         ));
     }
     Ok(())

@@ -223,7 +223,8 @@ pub async fn lower(
     sqlx::query(
         "delete from auth.mfa_amr_claims c using auth.sessions s \
          where c.session_id = s.id and s.factor_id = $1 \
-           and c.authentication_method in ('totp', 'mfa/phone', 'mfa/webauthn')",
+           and c.authentication_method in ('totp', 'mfa/phone', 'mfa/webauthn', \
+               'mfa/recovery_code')",
     )
     .bind(factor)
     .execute(&mut *connection)

@@ -74,7 +74,7 @@ fn answer<'a>(
     )
 }
 
-async fn raised(service: &Fixture, token: &str, factor: &Value) -> Value {
+pub(crate) async fn raised(service: &Fixture, token: &str, factor: &Value) -> Value {
     let challenge = challenged(service, token, factor).await;
     let code = shown(text(&factor["totp"], "secret"), service.now());
     let verified = answer(service, token, factor, &challenge, &code)

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A service whose hooks of these names ask a server that answers with `answer`.
-async fn hooked(
+pub(crate) async fn hooked(
     names: &[&str],
     answer: impl Fn(usize, &Value) -> Response + Send + Sync + 'static,
 ) -> (Fixture, Receiver) {

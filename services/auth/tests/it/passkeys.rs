@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::{
     authenticator::{Authenticator, PRESENT, VERIFIED},
     mailed::mailed,
-    support::{EMAIL, Fixture, PASSWORD, access, refused, service_role, text, with},
+    support::{EMAIL, Fixture, PASSWORD, access, refused, text, with},
 };
 
 const ORIGIN: &str = "http://app.example.com";
@@ -18,14 +18,14 @@ const ORIGIN: &str = "http://app.example.com";
 /// What a test makes an authenticator do.
 type Change = fn(&mut Authenticator);
 
-struct Registered {
-    service: Fixture,
-    authenticator: Authenticator,
-    passkey: String,
-    token: String,
+pub(crate) struct Registered {
+    pub(crate) service: Fixture,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) passkey: String,
+    pub(crate) token: String,
 }
 
-async fn service() -> Fixture {
+pub(crate) async fn service() -> Fixture {
     with([
         ("GOTRUE_MAILER_AUTOCONFIRM", "true"),
         ("GOTRUE_PASSKEY_ENABLED", "true"),
@@ -36,22 +36,26 @@ async fn service() -> Fixture {
     .await
 }
 
-fn authenticator() -> Authenticator {
+pub(crate) fn authenticator() -> Authenticator {
     let mut authenticator = Authenticator::new(ORIGIN);
     authenticator.flags = PRESENT | VERIFIED;
     authenticator
 }
 
-fn wrapped(asked: &Value) -> Value {
+pub(crate) fn wrapped(asked: &Value) -> Value {
     json!({"publicKey": asked["options"]})
 }
 
-async fn post(service: &Fixture, token: &str, path: &str, body: &Value) -> Response {
+pub(crate) async fn post(service: &Fixture, token: &str, path: &str, body: &Value) -> Response {
     let request = service.client.post(path).bearer(token).json(body);
     request.send().await
 }
 
-async fn register(service: &Fixture, token: &str, authenticator: &mut Authenticator) -> Response {
+pub(crate) async fn register(
+    service: &Fixture,
+    token: &str,
+    authenticator: &mut Authenticator,
+) -> Response {
     let asked = post(service, token, "/passkeys/registration/options", &json!({})).await;
     let asked = asked.expect(StatusCode::OK).json();
     let credential = authenticator.create(&wrapped(&asked));
@@ -59,7 +63,7 @@ async fn register(service: &Fixture, token: &str, authenticator: &mut Authentica
     post(service, token, "/passkeys/registration/verify", &body).await
 }
 
-async fn registered() -> Registered {
+pub(crate) async fn registered() -> Registered {
     let service = service().await;
     let token = access(&service.signed_up(EMAIL).await).to_owned();
     let mut authenticator = authenticator();
@@ -91,14 +95,14 @@ impl Registered {
     }
 
     /// Signs in after `change` of the authenticator.
-    async fn sign_in(&mut self, change: impl FnOnce(&mut Authenticator)) -> Response {
+    pub(crate) async fn sign_in(&mut self, change: impl FnOnce(&mut Authenticator)) -> Response {
         let asked = self.asked().await;
         change(&mut self.authenticator);
         let credential = self.authenticator.get(&wrapped(&asked));
         self.answered(&asked, &credential).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: &Value) -> Response {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Response {
         let request = self
             .service
             .client
@@ -160,23 +164,6 @@ async fn a_passkey_signs_its_user_in_without_a_name() {
            and payload #> '{traits,passkey_id}' is not null",
     );
     assert_eq!(login.await.as_deref(), Some(it.passkey.as_str()));
-}
-
-#[tokio::test]
-async fn what_is_asked_for_a_new_one_names_those_there_are() {
-    let it = registered().await;
-    let asked = it
-        .send(Method::POST, "/passkeys/registration/options", &json!({}))
-        .await;
-    let options = &asked.expect(StatusCode::OK).json()["options"];
-    assert_eq!(options["authenticatorSelection"]["residentKey"], "required");
-    assert_eq!(
-        options["authenticatorSelection"]["userVerification"],
-        "required"
-    );
-    let id = URL_SAFE_NO_PAD.encode(&it.authenticator.id);
-    assert_eq!(options["excludeCredentials"][0]["id"], json!(id));
-    assert_eq!(options["user"]["name"], EMAIL);
 }
 
 #[tokio::test]
@@ -317,133 +304,6 @@ async fn an_answer_must_be_complete() {
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_and_no_credential_twice() {
-    let mut it = registered().await;
-    let again = register(&it.service, &it.token, &mut it.authenticator).await;
-    assert_eq!(again.json()["error_code"], "webauthn_credential_exists");
-    let options = it
-        .send(Method::POST, "/passkeys/registration/options", &json!({}))
-        .await
-        .json();
-    register(&it.service, &it.token, &mut authenticator())
-        .await
-        .expect(StatusCode::OK);
-    let request = || {
-        it.service
-            .client
-            .post("/passkeys/registration/options")
-            .bearer(&it.token)
-    };
-    let message = "Maximum number of passkeys reached";
-    refused(request, 422, "too_many_passkeys", message).await;
-    let credential = authenticator().create(&wrapped(&options));
-    let body = json!({"challenge_id": options["challenge_id"], "credential": credential});
-    let late = it
-        .send(Method::POST, "/passkeys/registration/verify", &body)
-        .await;
-    assert_eq!(late.json()["error_code"], "too_many_passkeys");
-}
-
-#[tokio::test]
-async fn a_passkey_is_renamed_and_given_up() {
-    let mut it = registered().await;
-    let path = format!("/passkeys/{}", it.passkey);
-    let renamed = it
-        .send(Method::PATCH, &path, &json!({"friendly_name": "phone"}))
-        .await;
-    assert_eq!(
-        renamed.expect(StatusCode::OK).json()["friendly_name"],
-        "phone"
-    );
-    for (name, message) in [
-        (String::new(), "friendly_name is required"),
-        (
-            "x".repeat(121),
-            "friendly_name must be 120 characters or less",
-        ),
-    ] {
-        let refusal = it
-            .send(Method::PATCH, &path, &json!({"friendly_name": name}))
-            .await;
-        assert_eq!(refusal.json()["msg"], message);
-    }
-    it.send(Method::DELETE, &path, &json!({}))
-        .await
-        .expect(StatusCode::NO_CONTENT);
-    let listed = it.send(Method::GET, "/passkeys", &json!({})).await;
-    assert_eq!(listed.json(), json!([]));
-    let refusal = it.sign_in(|_| {}).await;
-    assert_eq!(refusal.json()["error_code"], "webauthn_verification_failed");
-    let actions = it.service.value(
-        "select string_agg(payload ->> 'action', ',' order by created_at) \
-         from auth.audit_log_entries where payload ->> 'action' like 'passkey%'",
-    );
-    let actions = actions.await.expect("some");
-    assert_eq!(actions, "passkey_created,passkey_updated,passkey_deleted");
-}
-
-#[tokio::test]
-async fn a_foreign_passkey_is_not_found() {
-    let it = registered().await;
-    let other = it.service.signed_up("grace@example.com").await;
-    for id in [it.passkey.as_str(), "x"] {
-        let path = format!("/passkeys/{id}");
-        let delete = || it.service.client.delete(&path).bearer(access(&other));
-        refused(delete, 404, "validation_failed", "Passkey not found").await;
-        let body = json!({"friendly_name": "mine"});
-        let rename = || {
-            let request = it.service.client.request(Method::PATCH, &path);
-            request.bearer(access(&other)).json(&body)
-        };
-        refused(rename, 404, "validation_failed", "Passkey not found").await;
-    }
-}
-
-#[tokio::test]
-async fn a_session_must_show_its_second_factor_before_it_changes_passkeys() {
-    let it = registered().await;
-    it.service
-        .execute(
-            "insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at) \
-             select gen_random_uuid(), id, 'totp', 'verified', now(), now() from auth.users",
-        )
-        .await;
-    let message = "AAL2 session is required to manage passkeys when MFA is enabled";
-    let request = || {
-        it.service
-            .client
-            .post("/passkeys/registration/options")
-            .bearer(&it.token)
-    };
-    refused(request, 403, "insufficient_aal", message).await;
-    let path = format!("/passkeys/{}", it.passkey);
-    let request = || it.service.client.delete(&path).bearer(&it.token);
-    refused(request, 403, "insufficient_aal", message).await;
-    it.service
-        .execute("update auth.sessions set aal = 'aal2'")
-        .await;
-    it.send(Method::DELETE, &path, &json!({}))
-        .await
-        .expect(StatusCode::NO_CONTENT);
-}
-
-#[tokio::test]
-async fn who_has_nothing_to_come_back_with_and_who_single_sign_on_owns_has_none() {
-    let it = registered().await;
-    let anonymous = it.service.post("/signup", json!({})).await.json();
-    let path = "/passkeys/registration/options";
-    let request = || it.service.client.post(path).bearer(access(&anonymous));
-    let message = "Anonymous user not allowed to perform these actions";
-    refused(request, 403, "no_authorization", message).await;
-    it.service
-        .execute("update auth.users set is_sso_user = true")
-        .await;
-    let request = || it.service.client.post(path).bearer(&it.token);
-    let message = "SSO users cannot register passkeys";
-    refused(request, 422, "validation_failed", message).await;
-}
-
-#[tokio::test]
 async fn who_may_not_sign_in_does_not_with_a_passkey_either() {
     let mut it = registered().await;
     for (change, undo, code) in [
@@ -470,26 +330,6 @@ async fn who_may_not_sign_in_does_not_with_a_passkey_either() {
             .await;
     }
     it.sign_in(|_| {}).await.expect(StatusCode::OK);
-}
-
-#[tokio::test]
-async fn admins_see_passkeys_and_take_them_away() {
-    let it = registered().await;
-    let role = service_role();
-    let user = it.service.user(&it.token).await.json();
-    let path = format!("/admin/users/{}/passkeys", text(&user, "id"));
-    let listed = it.service.client.get(&path).bearer(&role).send().await;
-    assert_eq!(
-        listed.expect(StatusCode::OK).json()[0]["id"],
-        json!(it.passkey)
-    );
-    let path = format!("{path}/{}", it.passkey);
-    let request = || it.service.client.delete(&path).bearer(&it.token);
-    refused(request, 403, "not_admin", "User not allowed").await;
-    let deleted = it.service.client.delete(&path).bearer(&role).send().await;
-    deleted.expect(StatusCode::NO_CONTENT);
-    let request = || it.service.client.delete(&path).bearer(&role);
-    refused(request, 404, "validation_failed", "Passkey not found").await;
 }
 
 #[tokio::test]
