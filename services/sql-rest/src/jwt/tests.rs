@@ -188,6 +188,22 @@ fn the_role_can_be_elsewhere() {
 }
 
 #[test]
+fn an_edwards_key_verifies_as_auth_publishes_it() {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let x = URL_SAFE_NO_PAD.encode(pair.public_key_raw());
+    let set = format!(
+        r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"one","x":"{x}"}}]}}"#
+    );
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.kid = Some("one".to_owned());
+    let signing = EncodingKey::from_ed_der(&pair.serialize_der());
+    let token = encode(&header, &json!({ "role": "author" }), &signing).unwrap();
+    let authenticator = authenticator(&[("jwt_secret", &set)]);
+    let identity = authenticator.identify(Some(&format!("Bearer {token}")));
+    assert_eq!(identity.unwrap().role, "author");
+}
+
+#[test]
 fn an_asymmetric_key_verifies_and_its_neighbours_do_no_harm() {
     let pair = rcgen::KeyPair::generate().unwrap();
     let encode_part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
