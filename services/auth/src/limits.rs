@@ -46,6 +46,8 @@ pub enum Limit {
     Mfa,
     /// Passkeys asked for and tried.
     Passkey,
+    /// OAuth clients that register themselves.
+    ClientRegistration,
 }
 
 /// Whose bucket it is.
@@ -170,6 +172,7 @@ impl Limits {
             Limit::Token => self.config.token,
             Limit::Mfa => self.config.mfa,
             Limit::Passkey => self.config.passkey,
+            Limit::ClientRegistration => self.config.client_registration,
         }
     }
 
@@ -279,6 +282,7 @@ mod tests {
             anonymous: rate(30.0, Duration::HOUR),
             mfa: rate(15.0, Duration::MINUTE),
             passkey: rate(30.0, Duration::minutes(5)),
+            client_registration: rate(10.0, Duration::minutes(5)),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),
             sms: rate(1.0, Duration::HOUR),

@@ -28,6 +28,8 @@ pub async fn remove_some(
              where created_at < $1 limit $2 for update skip locked)",
         "delete from auth.oauth_client_states where id in (select id \
              from auth.oauth_client_states where created_at < $1 limit $2 for update skip locked)",
+        "delete from auth.oauth_authorizations where id in (select id \
+             from auth.oauth_authorizations where expires_at < $1 limit $2 for update skip locked)",
         "delete from auth.mfa_challenges where id in (select id from auth.mfa_challenges \
              where created_at < $1 limit $2 for update skip locked)",
         "delete from auth.mfa_factors where id in (select id from auth.mfa_factors \
