@@ -61,6 +61,11 @@ impl FromRequestParts<AppState> for SignedIn {
         let Bearer(claims) = Bearer::from_request_parts(parts, state).await?;
         let user_id = subject(&claims)?;
         let session_id = session_id(&claims)?;
+        // What a client has is good with its session only; an ID token has none.
+        if claims.client_id.is_some() && session_id.is_none() {
+            let message = "invalid claim: missing session_id claim";
+            return Err(Error::forbidden(code::BAD_JWT, message));
+        }
         let mut connection = state.store().connection().await?;
         let user = store::users::by_id(&mut connection, user_id)
             .await?

@@ -6,6 +6,7 @@ mod jwt;
 mod limits;
 mod mail;
 mod mfa;
+mod oauth_server;
 mod password;
 pub mod providers;
 mod saml;
@@ -28,6 +29,7 @@ pub use self::{
     limits::{Limits, Rate},
     mail::Mailer,
     mfa::{Allowed, Mfa, RecoveryCodes},
+    oauth_server::OAuthServer,
     password::Password,
     saml::Saml,
     sessions::Sessions,
@@ -75,6 +77,8 @@ pub struct Config {
     pub passkeys: Passkeys,
     /// Who tells people from programs, if that is asked.
     pub captcha: Option<Captcha>,
+    /// Applications of others that users sign in to.
+    pub oauth_server: OAuthServer,
     /// How often something may be tried.
     pub limits: Limits,
     /// Code of the operator's own that has a say.
@@ -169,6 +173,7 @@ impl FromEnv for Config {
             password: Password::from_env(env),
             sessions: Sessions::from_env(env),
             mfa: Mfa::from_env(env),
+            oauth_server: OAuthServer::from_env(env),
             limits: Limits::from_env(env),
             hooks: hooks::Hooks::from_env(env),
         }

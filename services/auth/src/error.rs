@@ -177,6 +177,17 @@ pub mod code {
     pub const WEBAUTHN_CREDENTIAL_EXISTS: &str = "webauthn_credential_exists";
     /// The answer of the authenticator is not the proof it should be.
     pub const WEBAUTHN_VERIFICATION_FAILED: &str = "webauthn_verification_failed";
+    /// There is no such thing here.
+    pub const FEATURE_DISABLED: &str = "feature_disabled";
+    /// No such application.
+    pub const OAUTH_CLIENT_NOT_FOUND: &str = "oauth_client_not_found";
+    /// No such request of an application.
+    pub const OAUTH_AUTHORIZATION_NOT_FOUND: &str = "oauth_authorization_not_found";
+    /// The user has let the application know nothing.
+    pub const OAUTH_CONSENT_NOT_FOUND: &str = "oauth_consent_not_found";
+    /// Applications do not register themselves here.
+    pub const OAUTH_DYNAMIC_CLIENT_REGISTRATION_DISABLED: &str =
+        "oauth_dynamic_client_registration_disabled";
     /// No person seems to be there.
     pub const CAPTCHA_FAILED: &str = "captcha_failed";
     /// Text messages go out only so often.

@@ -44,6 +44,17 @@ pub struct Tokens {
     weak_password: Option<Value>,
 }
 
+/// Tokens for an OAuth client, which is told about the user by other means.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ClientTokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    refresh_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+}
+
 /// The answer to a successful grant.
 #[derive(Clone, Debug)]
 pub struct Granted {
@@ -62,21 +73,48 @@ pub async fn begin(
     method: &str,
     origin: &Origin,
 ) -> Result<Granted> {
+    let new = NewSession {
+        user_id: user.id,
+        origin,
+        method,
+        client: None,
+    };
+    begin_session(state, connection, user, new).await
+}
+
+/// Begins a session of `user` that an OAuth client has, and what that may know.
+pub async fn begin_for_client(
+    state: &AppState,
+    connection: &mut PgConnection,
+    user: &User,
+    client: (Uuid, &str),
+    origin: &Origin,
+) -> Result<Granted> {
+    let new = NewSession {
+        user_id: user.id,
+        origin,
+        method: "oauth_provider/authorization_code",
+        client: Some(client),
+    };
+    begin_session(state, connection, user, new).await
+}
+
+async fn begin_session(
+    state: &AppState,
+    connection: &mut PgConnection,
+    user: &User,
+    new: NewSession<'_>,
+) -> Result<Granted> {
     let now = state.now();
     if user.deleted_at.is_some() {
         return Err(Error::forbidden(code::USER_NOT_FOUND, "User not found"));
     }
     let user = store::users::signed_in(connection, user.id, now).await?;
-    let new = NewSession {
-        user_id: user.id,
-        origin,
-        method,
-    };
+    let how = (new.method, new.origin);
     let session = store::sessions::insert(connection, new, now).await?;
     let refresh_token = session::new_refresh_token();
     let owner = (user.id, session.id);
     store::refresh_tokens::insert(connection, &refresh_token, owner, None, now).await?;
-    let how = (method, origin);
     Ok(Granted {
         tokens: tokens(state, connection, user, (&session, refresh_token), how).await?,
         session_id: session.id,
@@ -115,12 +153,18 @@ pub async fn raise(
     })
 }
 
-/// Continues the session that a refresh token belongs to.
-pub async fn refresh(state: &AppState, presented: &str, origin: &Origin) -> Result<Granted> {
+/// Continues the session that a refresh token belongs to. A session of an OAuth client continues for
+/// that `client` only, and a user's own for none.
+pub async fn refresh(
+    state: &AppState,
+    presented: &str,
+    client: Option<Uuid>,
+    origin: &Origin,
+) -> Result<Granted> {
     if presented.len() < REFRESH_TOKEN_CHARS {
         return Err(Error::invalid("Refresh token is not valid"));
     }
-    match exchange(state, presented, origin).await {
+    match exchange(state, presented, client, origin).await {
         Err(Error::Database(error)) if store::is_contention(&error) => Err(Error::refused(
             StatusCode::CONFLICT,
             code::CONFLICT,
@@ -130,11 +174,19 @@ pub async fn refresh(state: &AppState, presented: &str, origin: &Origin) -> Resu
     }
 }
 
-async fn exchange(state: &AppState, presented: &str, origin: &Origin) -> Result<Granted> {
+async fn exchange(
+    state: &AppState,
+    presented: &str,
+    client: Option<Uuid>,
+    origin: &Origin,
+) -> Result<Granted> {
     let now = state.now();
     let mut tx = state.store().begin().await?;
     store::bound_lock_waits(&mut tx).await?;
     let (user, session) = owner(&mut tx, presented, now).await?;
+    if session.oauth_client_id != client {
+        return Err(not_found());
+    }
     session.check(&state.config().sessions, now)?;
     check_low_aal(state, &mut tx, &session, now).await?;
     if state.config().sessions.single_per_user
@@ -303,6 +355,8 @@ async fn tokens(
         amr: store::sessions::methods(connection, session.id).await?,
         session_id: session.id.to_string(),
         is_anonymous: user.is_anonymous,
+        client_id: session.oauth_client_id.map(|id| id.to_string()),
+        scope: session.scopes.clone(),
     };
     let access_token = match points::custom_access_token(state, connection, &claims, how).await? {
         Some(claims) => state.keys().sign(&claims)?,
@@ -353,6 +407,17 @@ impl Granted {
             store::sessions::end_at(connection, self.session_id, time).await?;
         }
         Ok(())
+    }
+
+    /// The tokens as an OAuth client gets them.
+    pub fn for_client(self, id_token: Option<String>) -> ClientTokens {
+        ClientTokens {
+            access_token: self.tokens.access_token,
+            token_type: self.tokens.token_type,
+            expires_in: self.tokens.expires_in,
+            refresh_token: self.tokens.refresh_token,
+            id_token,
+        }
     }
 
     /// Adds what a provider gave for itself.

@@ -59,6 +59,12 @@ pub struct Claims {
     pub session_id: String,
     /// Whether the user gave nothing about themselves.
     pub is_anonymous: bool,
+    /// The OAuth client that has the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// What that client may know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 /// One way a user proved who they are.
@@ -112,6 +118,21 @@ impl Keys {
     pub fn sign(&self, claims: &impl Serialize) -> Result<String> {
         encode(&self.0.header, claims, &self.0.signing)
             .map_err(|error| Error::Internal(error.into()))
+    }
+
+    /// Whether everybody can verify what is signed, without a secret.
+    pub fn are_public(&self) -> bool {
+        self.public_algorithm().is_some()
+    }
+
+    /// The algorithm of what everybody can verify.
+    pub fn public_algorithm(&self) -> Option<&'static str> {
+        match self.0.header.alg {
+            Algorithm::ES256 => Some("ES256"),
+            Algorithm::RS256 => Some("RS256"),
+            Algorithm::EdDSA => Some("EdDSA"),
+            _ => None,
+        }
     }
 
     /// The claims of `token`, if it is genuine and `now` is within its life.

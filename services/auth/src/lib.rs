@@ -28,6 +28,7 @@ pub mod mailer;
 pub mod mails;
 pub mod messages;
 pub mod oauth;
+pub mod oauth_server;
 pub mod one_time;
 pub mod paging;
 pub mod passkey;

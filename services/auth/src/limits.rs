@@ -50,6 +50,8 @@ pub enum Limit {
     Assertion,
     /// Passkeys asked for and tried.
     Passkey,
+    /// OAuth clients that register themselves.
+    ClientRegistration,
 }
 
 /// Whose bucket it is.
@@ -176,6 +178,7 @@ impl Limits {
             Limit::Sso => self.config.sso,
             Limit::Assertion => self.config.assertion,
             Limit::Passkey => self.config.passkey,
+            Limit::ClientRegistration => self.config.client_registration,
         }
     }
 
@@ -287,6 +290,7 @@ mod tests {
             sso: rate(30.0, Duration::minutes(5)),
             assertion: rate(15.0, Duration::minutes(5)),
             passkey: rate(30.0, Duration::minutes(5)),
+            client_registration: rate(10.0, Duration::minutes(5)),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),
             sms: rate(1.0, Duration::HOUR),

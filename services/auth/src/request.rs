@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, net::IpAddr};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use bytes::Bytes;
 use common::server::PeerAddr;
-use http::{HeaderMap, StatusCode, header::USER_AGENT, request::Parts};
+use http::{
+    HeaderMap, StatusCode,
+    header::{CONTENT_TYPE, USER_AGENT},
+    request::Parts,
+};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -57,6 +61,14 @@ pub struct ProviderName(pub String);
 /// The identity provider a path names.
 #[derive(Clone, Debug)]
 pub struct IdpName(pub String);
+
+/// The OAuth client a path names.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientId(pub Uuid);
+
+/// The authorization a path names.
+#[derive(Clone, Debug)]
+pub struct AuthorizationId(pub String);
 
 /// Who sent the request, and with what wishes.
 #[derive(Clone, Debug, Default)]
@@ -183,6 +195,26 @@ impl<S: Send + Sync> FromRequestParts<S> for IdpName {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for ClientId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let text = path_text(parts, state, "client_id").await;
+        Uuid::try_parse(&text.unwrap_or_default())
+            .map(Self)
+            .map_err(|_| Error::invalid("invalid client_id format"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AuthorizationId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let text = path_text(parts, state, "authorization_id").await;
+        Ok(Self(text.unwrap_or_default()))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Origin {
     type Rejection = Error;
 
@@ -215,6 +247,16 @@ async fn path_text<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> 
 /// The parameters of a form.
 pub async fn form(request: Request) -> Result<Params> {
     Params::parse(&read(request).await?)
+}
+
+/// The parameters of a form, or of a JSON object of texts.
+pub async fn form_or_json(request: Request) -> Result<Params> {
+    let kind = text(request.headers(), CONTENT_TYPE.as_str()).unwrap_or_default();
+    if kind.contains("application/json") {
+        let bytes = read(request).await?;
+        return decode(&bytes).map(Params);
+    }
+    form(request).await
 }
 
 /// Reads a value from JSON text.

@@ -13,6 +13,7 @@ pub mod id_token;
 pub mod identities;
 pub mod invitations;
 pub mod logout;
+pub mod oauth_server;
 pub mod passkeys;
 pub mod passwordless;
 pub mod recover;
@@ -96,6 +97,7 @@ pub fn router(state: AppState) -> Router {
         )
         .merge(factor_routes())
         .merge(passkey_routes())
+        .merge(oauth_server_routes())
         .fallback(wire::not_found)
         .layer(middleware::from_fn_with_state(state.clone(), wire::finish))
         .with_state(state)
@@ -163,6 +165,49 @@ fn passkey_routes() -> Router<AppState> {
         )
 }
 
+/// Applications of others that users sign in to.
+fn oauth_server_routes() -> Router<AppState> {
+    use self::oauth_server::{
+        admin_clients, authorize, consent, discovery, grants, register, token, userinfo,
+    };
+    Router::new()
+        .route(
+            "/.well-known/oauth-authorization-server",
+            get(discovery::oauth),
+        )
+        .route("/.well-known/openid-configuration", get(discovery::openid))
+        .route("/oauth/clients/register", post(register::register))
+        .route("/oauth/authorize", get(authorize::authorize))
+        .route(
+            "/oauth/authorizations/{authorization_id}",
+            get(consent::read),
+        )
+        .route(
+            "/oauth/authorizations/{authorization_id}/consent",
+            post(consent::decide),
+        )
+        .route("/oauth/token", post(token::token))
+        .route("/oauth/userinfo", get(userinfo::userinfo))
+        .route(
+            "/user/oauth/grants",
+            get(grants::list).delete(grants::revoke),
+        )
+        .route(
+            "/admin/oauth/clients",
+            get(admin_clients::list).post(admin_clients::create),
+        )
+        .route(
+            "/admin/oauth/clients/{client_id}",
+            get(admin_clients::read)
+                .put(admin_clients::update)
+                .delete(admin_clients::delete),
+        )
+        .route(
+            "/admin/oauth/clients/{client_id}/regenerate_secret",
+            post(admin_clients::regenerate_secret),
+        )
+}
+
 /// The OpenAPI document.
 pub fn contract() -> utoipa::openapi::OpenApi {
     Contract::openapi()
@@ -210,6 +255,22 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         admin_providers::read,
         admin_providers::update,
         admin_providers::delete,
+        oauth_server::discovery::oauth,
+        oauth_server::discovery::openid,
+        oauth_server::register::register,
+        oauth_server::authorize::authorize,
+        oauth_server::consent::read,
+        oauth_server::consent::decide,
+        oauth_server::token::token,
+        oauth_server::userinfo::userinfo,
+        oauth_server::grants::list,
+        oauth_server::grants::revoke,
+        oauth_server::admin_clients::list,
+        oauth_server::admin_clients::create,
+        oauth_server::admin_clients::read,
+        oauth_server::admin_clients::update,
+        oauth_server::admin_clients::delete,
+        oauth_server::admin_clients::regenerate_secret,
         passwordless::otp,
         passwordless::magic_link,
         recover::recover,

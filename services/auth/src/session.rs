@@ -34,6 +34,10 @@ pub struct Session {
     pub refreshed_at: Option<OffsetDateTime>,
     /// Kind of client it belongs to.
     pub tag: Option<String>,
+    /// The OAuth client that it is for.
+    pub oauth_client_id: Option<Uuid>,
+    /// What that client may know.
+    pub scopes: Option<String>,
 }
 
 /// A row of `auth.refresh_tokens`.
@@ -192,6 +196,8 @@ mod tests {
             not_after: None,
             refreshed_at: Some(NOW - Duration::MINUTE),
             tag: None,
+            oauth_client_id: None,
+            scopes: None,
         };
         let rules = |timebox, inactivity_timeout| config::Sessions {
             rotation: true,

@@ -26,6 +26,8 @@ pub struct Limits {
     pub assertion: Rate,
     /// Passkeys asked for and tried, per client.
     pub passkey: Rate,
+    /// OAuth clients that register themselves, per client address.
+    pub client_registration: Rate,
     /// Passwords and codes tried, per account.
     pub account: Rate,
     /// Mails, altogether.
@@ -71,6 +73,12 @@ impl FromEnv for Limits {
             sso: rate(env, "GOTRUE_RATE_LIMIT_SSO", 30.0, five_minutes),
             assertion: rate(env, "GOTRUE_SAML_RATE_LIMIT_ASSERTION", 15.0, five_minutes),
             passkey: rate(env, "GOTRUE_RATE_LIMIT_PASSKEY", 30.0, five_minutes),
+            client_registration: rate(
+                env,
+                "GOTRUE_RATE_LIMIT_OAUTH_DYNAMIC_CLIENT_REGISTER",
+                10.0,
+                five_minutes,
+            ),
             account: rate(env, "AUTH_RATE_LIMIT_ACCOUNT", 30.0, five_minutes),
             mail: rate(env, "GOTRUE_RATE_LIMIT_EMAIL_SENT", 30.0, Duration::HOUR),
             sms: rate(env, "GOTRUE_RATE_LIMIT_SMS_SENT", 30.0, Duration::HOUR),

@@ -84,7 +84,7 @@ pub async fn token(
         }
         "refresh_token" => {
             let Body(input) = Body::<RefreshGrant>::from_request(request, &state).await?;
-            let granted = grant::refresh(&state, &input.refresh_token, &origin).await?;
+            let granted = grant::refresh(&state, &input.refresh_token, None, &origin).await?;
             Ok(granted.into_response())
         }
         "id_token" => {

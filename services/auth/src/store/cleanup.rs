@@ -33,6 +33,8 @@ pub async fn remove_some(
         "delete from auth.saml_assertions where (entity_id, assertion_id) in ( \
              select entity_id, assertion_id from auth.saml_assertions \
              where usable_until < $1 limit $2 for update skip locked)",
+        "delete from auth.oauth_authorizations where id in (select id \
+             from auth.oauth_authorizations where expires_at < $1 limit $2 for update skip locked)",
         "delete from auth.mfa_challenges where id in (select id from auth.mfa_challenges \
              where created_at < $1 limit $2 for update skip locked)",
         "delete from auth.mfa_factors where id in (select id from auth.mfa_factors \

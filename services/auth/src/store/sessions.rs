@@ -15,6 +15,8 @@ pub struct NewSession<'a> {
     pub origin: &'a Origin,
     /// How the user signed in.
     pub method: &'a str,
+    /// The OAuth client that it is for, and what that may know.
+    pub client: Option<(Uuid, &'a str)>,
 }
 
 /// Begins a session.
@@ -24,16 +26,19 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> sqlx::Result<Session> {
     let session: Session = sqlx::query_as(
-        "insert into auth.sessions (id, user_id, created_at, updated_at, aal, user_agent, ip) \
-         values ($1, $2, $3, $3, 'aal1', $4, $5::text::inet) \
+        "insert into auth.sessions (id, user_id, created_at, updated_at, aal, user_agent, ip, \
+             oauth_client_id, scopes) \
+         values ($1, $2, $3, $3, 'aal1', $4, $5::text::inet, $6, $7) \
          returning id, user_id, created_at, factor_id, aal::text, not_after, \
-             refreshed_at at time zone 'utc' as refreshed_at, tag",
+             refreshed_at at time zone 'utc' as refreshed_at, tag, oauth_client_id, scopes",
     )
     .bind(Uuid::new_v4())
     .bind(new.user_id)
     .bind(now)
     .bind(&new.origin.user_agent)
     .bind(new.origin.ip.map(|ip| ip.to_string()))
+    .bind(new.client.map(|(client, _)| client))
+    .bind(new.client.map(|(_, scopes)| scopes))
     .fetch_one(&mut *connection)
     .await?;
     add_method(connection, session.id, new.method, now).await?;
@@ -62,7 +67,7 @@ pub async fn of_user(
 ) -> sqlx::Result<Option<Session>> {
     sqlx::query_as(
         "select id, user_id, created_at, factor_id, aal::text, not_after, \
-             refreshed_at at time zone 'utc' as refreshed_at, tag \
+             refreshed_at at time zone 'utc' as refreshed_at, tag, oauth_client_id, scopes \
          from auth.sessions where id = $1 and user_id = $2",
     )
     .bind(id)
@@ -75,7 +80,7 @@ pub async fn of_user(
 pub async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Session>> {
     sqlx::query_as(
         "select id, user_id, created_at, factor_id, aal::text, not_after, \
-             refreshed_at at time zone 'utc' as refreshed_at, tag \
+             refreshed_at at time zone 'utc' as refreshed_at, tag, oauth_client_id, scopes \
          from auth.sessions where id = $1 for no key update",
     )
     .bind(id)
@@ -169,6 +174,19 @@ pub async fn methods(connection: &mut PgConnection, session: Uuid) -> sqlx::Resu
 pub async fn delete(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     sqlx::query("delete from auth.sessions where id = $1")
         .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Ends the sessions that an OAuth client has of a user.
+pub async fn delete_of_client(
+    connection: &mut PgConnection,
+    (user, client): (Uuid, Uuid),
+) -> sqlx::Result<()> {
+    sqlx::query("delete from auth.sessions where user_id = $1 and oauth_client_id = $2")
+        .bind(user)
+        .bind(client)
         .execute(connection)
         .await?;
     Ok(())

@@ -12,7 +12,7 @@ use testkit::jwt;
 use crate::support::{EMAIL, Fixture, SECRET, access, service_role, with};
 
 /// A new P-256 key as a JWK, and to sign with.
-fn key(id: &str, operation: &str) -> (Value, EncodingKey) {
+pub(crate) fn key(id: &str, operation: &str) -> (Value, EncodingKey) {
     let pair = KeyPair::generate().expect("a key");
     let (der, point) = (pair.serialize_der(), pair.der_bytes().to_vec());
     let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);

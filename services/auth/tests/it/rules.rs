@@ -128,10 +128,15 @@ fn the_contract_has_every_route() {
     let paths: Vec<_> = contract.paths.paths.keys().map(String::as_str).collect();
     let expected = [
         "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
         "/admin/audit",
         "/admin/custom-providers",
         "/admin/custom-providers/{provider_id}",
         "/admin/generate_link",
+        "/admin/oauth/clients",
+        "/admin/oauth/clients/{client_id}",
+        "/admin/oauth/clients/{client_id}/regenerate_secret",
         "/admin/sso/providers",
         "/admin/sso/providers/{idp_id}",
         "/admin/users",
@@ -153,6 +158,12 @@ fn the_contract_has_every_route() {
         "/invite",
         "/logout",
         "/magiclink",
+        "/oauth/authorizations/{authorization_id}",
+        "/oauth/authorizations/{authorization_id}/consent",
+        "/oauth/authorize",
+        "/oauth/clients/register",
+        "/oauth/token",
+        "/oauth/userinfo",
         "/otp",
         "/passkeys",
         "/passkeys/authentication/options",
@@ -172,6 +183,7 @@ fn the_contract_has_every_route() {
         "/user",
         "/user/identities/authorize",
         "/user/identities/{identity_id}",
+        "/user/oauth/grants",
         "/verify",
     ];
     assert_eq!(paths, expected);
