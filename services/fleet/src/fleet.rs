@@ -222,7 +222,8 @@ impl Slot {
 
     async fn start<S: Launch>(self, settings: service::Settings<S>) -> Result<Member> {
         let lifecycle = Lifecycle::default();
-        let address = service::start::<S>(settings, self.0, &lifecycle)
+        // On the heap, for it holds the service's configuration more than once.
+        let address = Box::pin(service::start::<S>(settings, self.0, &lifecycle))
             .await
             .with_context(|| format!("{} cannot start", S::NAME))?;
         Ok(Member {

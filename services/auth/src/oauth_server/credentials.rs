@@ -22,13 +22,12 @@ pub struct Credentials {
 impl Credentials {
     /// Takes them out of the header, or out of the form.
     pub fn read(headers: &HeaderMap, form: &Params) -> Result<Self> {
-        let (id, secret) = match basic(headers) {
-            Some(pair) => pair?,
-            None => {
-                let id = form.get("client_id");
-                let id = id.ok_or_else(|| refused("client_id is required"))?;
-                (id.to_owned(), form.get("client_secret").map(str::to_owned))
-            }
+        let (id, secret) = if let Some(pair) = basic(headers) {
+            pair?
+        } else {
+            let id = form.get("client_id");
+            let id = id.ok_or_else(|| refused("client_id is required"))?;
+            (id.to_owned(), form.get("client_secret").map(str::to_owned))
         };
         let client_id = Uuid::try_parse(&id).map_err(|_| refused("invalid client_id format"))?;
         Ok(Self {
