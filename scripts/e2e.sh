@@ -43,6 +43,8 @@ export GOTRUE_PASSKEY_ENABLED=true
 GOTRUE_SAML_PRIVATE_KEY=$(openssl genrsa 2048 2>/dev/null |
     openssl rsa -traditional -outform DER 2>/dev/null | base64 -w0)
 export GOTRUE_SAML_ENABLED=true GOTRUE_SAML_PRIVATE_KEY
+export GOTRUE_OAUTH_SERVER_ENABLED=true GOTRUE_OAUTH_SERVER_ALLOW_DYNAMIC_REGISTRATION=true
+export GOTRUE_OAUTH_SERVER_AUTHORIZATION_PATH=/consent
 start_stack "$ferrobase" e2e-auth
 psql -qX -v ON_ERROR_STOP=1 -f tests/e2e/auth/hooks.sql
 cd tests/e2e

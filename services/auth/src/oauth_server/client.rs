@@ -70,6 +70,9 @@ pub struct ClientView {
     /// Shown when it is made, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
+    /// Zero, which is never; there beside a secret (RFC 7591, 3.2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret_expires_at: Option<u8>,
     client_type: String,
     redirect_uris: Vec<String>,
     token_endpoint_auth_method: String,
@@ -120,6 +123,7 @@ impl Client {
     pub fn view(self, client_secret: Option<String>) -> ClientView {
         ClientView {
             client_id: self.id,
+            client_secret_expires_at: client_secret.is_some().then_some(0),
             client_secret,
             client_type: self.client_type,
             redirect_uris: listed(&self.redirect_uris),

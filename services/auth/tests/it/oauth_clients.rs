@@ -29,6 +29,7 @@ async fn an_admin_registers_them_and_sees_their_secret_once() {
         ),
         ("response_types", json!(["code"])),
         ("registration_type", json!("manual")),
+        ("client_secret_expires_at", json!(0)),
     ] {
         assert_eq!(made[name], expected, "{name}");
     }
