@@ -104,9 +104,12 @@ pub async fn sign_in(
     }
     // An identity that is known shows whose account it is; an address alone shows it only where
     // somebody has confirmed it.
-    let is_owned = user.email_confirmed_at.is_some()
-        || (matches!(decision, Decision::Known(_)) && user.phone_confirmed_at.is_some());
-    if !is_owned {
+    let is_known = matches!(decision, Decision::Known(_));
+    let is_owned =
+        user.email_confirmed_at.is_some() || (is_known && user.phone_confirmed_at.is_some());
+    // Where there is no address, nobody else can have laid claim to the account by one.
+    let is_undisputed = is_known && user.email().is_empty();
+    if !is_owned && !is_undisputed {
         evict(connection, &mut user, identity, &data).await?;
     }
     user.raw_user_meta_data = Some(Json(merge(user.user_metadata(), data)));
@@ -127,8 +130,13 @@ pub async fn sign_in(
         let is_welcome = arrival.provider.email_optional
             || config.autoconfirm
             || config.allow_unverified_sign_ins;
+        let action = if is_known {
+            Action::Login
+        } else {
+            Action::UserSignedUp
+        };
         return arrival
-            .without_email(state, connection, user, is_welcome)
+            .without_email(state, connection, user, is_welcome.then_some(action))
             .await;
     }
     if is_verified || config.autoconfirm {
@@ -318,11 +326,10 @@ impl Arrival<'_> {
         state: &AppState,
         connection: &mut PgConnection,
         user: User,
-        is_welcome: bool,
+        welcome: Option<Action>,
     ) -> Result<Outcome> {
-        if is_welcome {
-            self.remember(state, connection, &user, Action::UserSignedUp)
-                .await?;
+        if let Some(action) = welcome {
+            self.remember(state, connection, &user, action).await?;
             return save(state, connection, &user).await;
         }
         save(state, connection, &user).await?;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     factors::enrolled,
-    mailed::query,
+    mailed::{fragment, query},
     provider::{KEYCLOAK, ada, link, user_of, with_provider},
     support::{EMAIL, PASSWORD, access, refused, service_role, text},
 };
@@ -110,6 +110,24 @@ async fn an_identity_with_an_address_nobody_vouched_for_does_not_attract_its_own
     provider.knows(ada(true));
     let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
     assert_ne!(user["id"], attacker["user"]["id"]);
+}
+
+#[tokio::test]
+async fn a_user_without_an_address_keeps_what_is_theirs_at_the_next_sign_in() {
+    let optional = [("GOTRUE_EXTERNAL_KEYCLOAK_EMAIL_OPTIONAL", "true")];
+    let (service, provider) = with_provider(&optional).await;
+    provider.knows(json!({"sub": "ada-1", "name": "Ada"}));
+    let landed = provider.through(&service, KEYCLOAK).await;
+    let token = fragment(&landed, "access_token").expect("an access token");
+    enrolled(&service, &token, "phone").await;
+
+    let user = user_of(&service, &provider.through(&service, KEYCLOAK).await).await;
+    assert_eq!(user["factors"][0]["friendly_name"], "phone");
+    service.user(&token).await.expect(StatusCode::OK);
+    let actions = "select string_agg(payload->>'action', ' ' order by created_at) \
+                   from auth.audit_log_entries where payload->>'action' in ('login', 'user_signedup')";
+    let actions = service.value(actions).await;
+    assert_eq!(actions.as_deref(), Some("user_signedup login"));
 }
 
 #[tokio::test]
