@@ -12,6 +12,7 @@ pub mod providers;
 mod saml;
 mod sessions;
 mod sms;
+mod web3;
 mod webauthn;
 
 use std::time::Duration as StdDuration;
@@ -34,6 +35,7 @@ pub use self::{
     saml::Saml,
     sessions::Sessions,
     sms::Sms,
+    web3::Web3,
     webauthn::Passkeys,
 };
 use crate::{duration::GoDuration, webauthn::RelyingParty};
@@ -105,6 +107,8 @@ pub struct External {
     pub providers: Vec<providers::Provider>,
     /// Whether users may link and unlink identities themselves.
     pub manual_linking: bool,
+    /// With a wallet.
+    pub web3: Web3,
 }
 
 impl Config {
@@ -167,6 +171,7 @@ impl FromEnv for Config {
                 .max(Duration::minutes(5)),
                 providers: providers::read(env),
                 manual_linking: env.flag("GOTRUE_SECURITY_MANUAL_LINKING_ENABLED", false),
+                web3: Web3::from_env(env),
             },
             mailer: Mailer::from_env(env),
             sms: Sms::from_env(env),

@@ -75,6 +75,10 @@ pub mod code {
     pub const PROVIDER_EMAIL_NEEDS_VERIFICATION: &str = "provider_email_needs_verification";
     /// The provider is not a way to sign in here.
     pub const PROVIDER_DISABLED: &str = "provider_disabled";
+    /// Sign-in with a wallet is switched off.
+    pub const WEB3_PROVIDER_DISABLED: &str = "web3_provider_disabled";
+    /// Wallets of this blockchain are not understood.
+    pub const WEB3_UNSUPPORTED_CHAIN: &str = "web3_unsupported_chain";
     /// No such invitation.
     pub const INVITE_NOT_FOUND: &str = "invite_not_found";
     /// The identity is somebody's.

@@ -47,6 +47,7 @@ pub mod texts;
 pub mod totp;
 pub mod user;
 pub mod verification;
+pub mod web3;
 pub mod webauthn;
 pub mod wire;
 

@@ -50,6 +50,8 @@ pub enum Limit {
     Assertion,
     /// Passkeys asked for and tried.
     Passkey,
+    /// Sign-ins with a wallet.
+    Web3,
     /// OAuth clients that register themselves.
     ClientRegistration,
 }
@@ -178,6 +180,7 @@ impl Limits {
             Limit::Sso => self.config.sso,
             Limit::Assertion => self.config.assertion,
             Limit::Passkey => self.config.passkey,
+            Limit::Web3 => self.config.web3,
             Limit::ClientRegistration => self.config.client_registration,
         }
     }
@@ -290,6 +293,7 @@ mod tests {
             sso: rate(30.0, Duration::minutes(5)),
             assertion: rate(15.0, Duration::minutes(5)),
             passkey: rate(30.0, Duration::minutes(5)),
+            web3: rate(30.0, Duration::minutes(5)),
             client_registration: rate(10.0, Duration::minutes(5)),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),

@@ -24,6 +24,7 @@ pub mod sso;
 pub mod token;
 pub mod user;
 pub mod verify;
+pub mod web3;
 
 use axum::{
     Router, middleware,
@@ -296,7 +297,7 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         admin_users::update,
         admin_users::delete,
     ),
-    components(schemas(wire::Refusal, wire::RefusalV2, id_token::IdTokenGrant)),
+    components(schemas(wire::Refusal, wire::RefusalV2, id_token::IdTokenGrant, web3::Web3Grant)),
     modifiers(&AccessToken)
 )]
 struct Contract;

@@ -26,6 +26,8 @@ pub struct Limits {
     pub assertion: Rate,
     /// Passkeys asked for and tried, per client.
     pub passkey: Rate,
+    /// Sign-ins with a wallet, per client.
+    pub web3: Rate,
     /// OAuth clients that register themselves, per client address.
     pub client_registration: Rate,
     /// Passwords and codes tried, per account.
@@ -73,6 +75,7 @@ impl FromEnv for Limits {
             sso: rate(env, "GOTRUE_RATE_LIMIT_SSO", 30.0, five_minutes),
             assertion: rate(env, "GOTRUE_SAML_RATE_LIMIT_ASSERTION", 15.0, five_minutes),
             passkey: rate(env, "GOTRUE_RATE_LIMIT_PASSKEY", 30.0, five_minutes),
+            web3: rate(env, "GOTRUE_RATE_LIMIT_WEB3", 30.0, five_minutes),
             client_registration: rate(
                 env,
                 "GOTRUE_RATE_LIMIT_OAUTH_DYNAMIC_CLIENT_REGISTER",

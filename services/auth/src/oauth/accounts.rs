@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::{
     linking::{Decision, decide},
     profile::{Email, Profile},
-    provider::Provider,
 };
 use crate::{
     AppState,
@@ -28,7 +27,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Arrival<'a> {
     /// Where.
-    pub provider: &'a Provider,
+    pub provider: &'a str,
+    /// Whether a user from there may have no address.
+    pub email_optional: bool,
     /// What the provider says about them.
     pub profile: &'a Profile,
     /// Where the request came from.
@@ -56,7 +57,7 @@ pub async fn announce(state: &AppState, arrival: &Arrival<'_>) -> Result<bool> {
         let mut connection = state.store().connection().await?;
         decide(
             &mut connection,
-            &arrival.provider.name,
+            arrival.provider,
             arrival.profile,
             arrival.audience(state),
         )
@@ -74,7 +75,7 @@ pub async fn announce(state: &AppState, arrival: &Arrival<'_>) -> Result<bool> {
 
 /// Tells the hook that the user of this identity was made.
 pub async fn tell(state: &AppState, arrival: &Arrival<'_>) -> Result<()> {
-    let (name, subject) = (&arrival.provider.name, &arrival.profile.subject);
+    let (name, subject) = (arrival.provider, &arrival.profile.subject);
     let user = {
         let mut connection = state.store().connection().await?;
         match store::identities::of_provider(&mut connection, name, subject).await? {
@@ -94,7 +95,7 @@ pub async fn sign_in(
     connection: &mut PgConnection,
     arrival: &Arrival<'_>,
 ) -> Result<Outcome> {
-    let name = &arrival.provider.name;
+    let name = arrival.provider;
     let now = state.now();
     let data = arrival.profile.identity_data();
     let decision = decide(connection, name, arrival.profile, arrival.audience(state)).await?;
@@ -127,9 +128,8 @@ pub async fn sign_in(
         .any(|email| email == user.email());
     let config = &state.config().mailer;
     if user.email().is_empty() {
-        let is_welcome = arrival.provider.email_optional
-            || config.autoconfirm
-            || config.allow_unverified_sign_ins;
+        let is_welcome =
+            arrival.email_optional || config.autoconfirm || config.allow_unverified_sign_ins;
         let action = if is_known {
             Action::Login
         } else {
@@ -171,7 +171,7 @@ pub async fn link(
     arrival: &Arrival<'_>,
     target: Uuid,
 ) -> Result<Outcome> {
-    let name = &arrival.provider.name;
+    let name = arrival.provider;
     let subject = &arrival.profile.subject;
     let mut user = lock(connection, target).await?;
     if user.is_banned(state.now()) {
@@ -268,7 +268,7 @@ impl Arrival<'_> {
         let role = &state.config().jwt.default_role;
         let mut user = User::new(self.audience(state), role, state.now());
         user.email = email.map(|email| email.address.clone());
-        user.raw_app_meta_data = Some(Json(accounts::providers(&[&self.provider.name])));
+        user.raw_app_meta_data = Some(Json(accounts::providers(&[self.provider])));
         user.raw_user_meta_data = Some(Json(self.profile.identity_data()));
         user
     }
@@ -281,7 +281,7 @@ impl Arrival<'_> {
     ) -> Result<Uuid> {
         let new = NewIdentity {
             user_id,
-            provider: &self.provider.name,
+            provider: self.provider,
             provider_id: &self.profile.subject,
             data: self.profile.identity_data(),
         };
@@ -297,7 +297,7 @@ impl Arrival<'_> {
         user: &User,
         action: Action,
     ) -> Result<()> {
-        let traits = json!({ "provider": self.provider.name });
+        let traits = json!({ "provider": self.provider });
         let event = (self.origin, state.now());
         audit::record(connection, action, Actor::User(user), traits, event).await?;
         Ok(())
@@ -333,7 +333,7 @@ impl Arrival<'_> {
             return save(state, connection, &user).await;
         }
         save(state, connection, &user).await?;
-        let name = &self.provider.name;
+        let name = self.provider;
         let message = format!(
             "Unverified email with {name}. Verify the email with {name} in order to sign in"
         );

@@ -183,7 +183,8 @@ async fn complete(
     let provider = oauth::find(state, &flow.provider_type).await?;
     let (profile, tokens) = ask(state, &provider, flow, params).await?;
     let arrival = Arrival {
-        provider: &provider,
+        provider: &provider.name,
+        email_optional: provider.email_optional,
         profile: &profile,
         origin,
         redirect_to: target,

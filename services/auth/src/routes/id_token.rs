@@ -67,7 +67,8 @@ pub async fn exchange(
         return Err(invalid("Bad ID token"));
     }
     let arrival = Arrival {
-        provider: &provider,
+        provider: &provider.name,
+        email_optional: provider.email_optional,
         profile: &profile,
         origin,
         redirect_to: state.config().site_url.as_str(),

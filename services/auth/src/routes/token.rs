@@ -23,7 +23,10 @@ use crate::{
     password::hash::Verdict,
     pkce,
     request::{Body, Origin, Params},
-    routes::id_token::{self, IdTokenGrant},
+    routes::{
+        id_token::{self, IdTokenGrant},
+        web3::{self, Web3Grant},
+    },
     store,
     user::User,
     verification::no_flow,
@@ -62,7 +65,7 @@ pub struct CodeGrant {
 #[utoipa::path(
     post,
     path = "/token",
-    params(("grant_type" = String, Query, description = "`password`, `refresh_token`, `pkce` or `id_token`")),
+    params(("grant_type" = String, Query, description = "`password`, `refresh_token`, `pkce`, `id_token` or `web3`")),
     request_body = PasswordGrant,
     responses((status = 200, body = Tokens), (status = "4XX", body = crate::wire::RefusalV2))
 )]
@@ -92,6 +95,13 @@ pub async fn token(
             let request = Request::from_parts(parts.clone(), body);
             let Body(input) = Body::<IdTokenGrant>::from_request(request, &state).await?;
             let granted = id_token::exchange(&state, &input, &mut parts, &origin).await?;
+            Ok(granted.into_response())
+        }
+        "web3" => {
+            let Body(input) = Body::<Web3Grant>::from_request(request, &state).await?;
+            let security = &input.gotrue_meta_security;
+            state.captcha().check(security, &origin, by_admin).await?;
+            let granted = web3::exchange(&state, &input, &origin).await?;
             Ok(granted.into_response())
         }
         "pkce" => {

@@ -41,6 +41,7 @@ mod support;
 mod token;
 mod user;
 mod verify;
+mod web3;
 mod webauthn;
 
 #[test]
