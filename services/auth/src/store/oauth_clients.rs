@@ -22,6 +22,15 @@ pub async fn find(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Optio
     .await
 }
 
+/// The client of this id, which nobody else changes before the transaction ends.
+pub async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Client>> {
+    sqlx::query("select from auth.oauth_clients where id = $1 for update")
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
+    find(connection, id).await
+}
+
 /// All clients, newest first.
 pub async fn list(connection: &mut PgConnection) -> sqlx::Result<Vec<Client>> {
     sqlx::query_as(

@@ -82,7 +82,8 @@ pub async fn read(
     ClientId(id): ClientId,
 ) -> Result<Json<ClientView>> {
     let mut connection = state.store().connection().await?;
-    Ok(Json(known(&mut connection, id).await?.view(None)))
+    let client = store::oauth_clients::find(&mut connection, id).await?;
+    Ok(Json(client.ok_or_else(unknown_client)?.view(None)))
 }
 
 /// Changes an application.
@@ -102,13 +103,13 @@ pub async fn update(
     ClientId(id): ClientId,
     Body(input): Body<ClientInput>,
 ) -> Result<Json<ClientView>> {
-    let mut connection = state.store().connection().await?;
-    let client = known(&mut connection, id).await?;
+    let mut tx = state.store().begin().await?;
     let client = Client {
         updated_at: state.now(),
-        ..input.change(client)?
+        ..input.change(locked(&mut tx, id).await?)?
     };
-    store::oauth_clients::put(&mut connection, &client).await?;
+    store::oauth_clients::put(&mut tx, &client).await?;
+    tx.commit().await?;
     Ok(Json(client.view(None)))
 }
 
@@ -150,8 +151,8 @@ pub async fn regenerate_secret(
     _: Admin,
     ClientId(id): ClientId,
 ) -> Result<Json<ClientView>> {
-    let mut connection = state.store().connection().await?;
-    let client = known(&mut connection, id).await?;
+    let mut tx = state.store().begin().await?;
+    let client = locked(&mut tx, id).await?;
     if client.is_public() {
         let message = "Cannot regenerate secret for public client";
         return Err(Error::invalid(message));
@@ -162,11 +163,14 @@ pub async fn regenerate_secret(
         updated_at: state.now(),
         ..client
     };
-    store::oauth_clients::put(&mut connection, &client).await?;
+    store::oauth_clients::put(&mut tx, &client).await?;
+    tx.commit().await?;
     Ok(Json(client.view(Some(secret))))
 }
 
-async fn known(connection: &mut PgConnection, id: Uuid) -> Result<Client> {
-    let client = store::oauth_clients::find(connection, id).await?;
+/// The client to be changed. Locked, so that a change made from what was read before does not bring a
+/// secret back that was replaced meanwhile.
+async fn locked(connection: &mut PgConnection, id: Uuid) -> Result<Client> {
+    let client = store::oauth_clients::lock(connection, id).await?;
     client.ok_or_else(unknown_client)
 }
