@@ -178,14 +178,15 @@ pub async fn update(
     ProviderName(name): ProviderName,
     Body(mut input): Body<ProviderInput>,
 ) -> Result<Json<ProviderView>> {
-    let mut connection = state.store().connection().await?;
-    let row = store::custom_providers::find(&mut connection, &name).await?;
+    let mut tx = state.store().begin().await?;
+    let row = store::custom_providers::lock(&mut tx, &name).await?;
     // Identities are known by the name, and what an identity means depends on the type.
     input.identifier = None;
     input.provider_type = None;
     let row = input.fill(row.ok_or_else(unknown)?);
     check(&row)?;
-    let stored = store::custom_providers::put(&mut connection, &row, state.now()).await?;
+    let stored = store::custom_providers::put(&mut tx, &row, state.now()).await?;
+    tx.commit().await?;
     Ok(Json(stored.into()))
 }
 

@@ -216,15 +216,16 @@ pub async fn update(
 ) -> Result<Json<SsoProviderView>> {
     state.saml()?;
     input.check()?;
-    {
+    let id = {
         let mut connection = state.store().connection().await?;
-        named(&mut connection, &name).await?;
-    }
+        named(&mut connection, &name).await?.id
+    };
     // Nothing of ours is held while metadata are fetched.
     let metadata = input.metadata(&state).await?;
     let now = state.now();
     let mut tx = state.store().begin().await?;
-    let mut row = named(&mut tx, &name).await?;
+    let row = store::sso_providers::lock(&mut tx, id).await?;
+    let mut row = row.ok_or_else(unknown)?;
     if let Some((text, metadata)) = metadata {
         if metadata.entity_id != row.entity_id {
             let message = format!(
@@ -329,8 +330,12 @@ async fn named(connection: &mut PgConnection, name: &str) -> Result<SsoProvider>
         (None, Ok(id)) => store::sso_providers::by_id(connection, id).await?,
         (None, Err(_)) => None,
     };
+    found.ok_or_else(unknown)
+}
+
+fn unknown() -> Error {
     let message = "SSO Identity Provider not found";
-    found.ok_or_else(|| Error::not_found(code::SSO_PROVIDER_NOT_FOUND, message))
+    Error::not_found(code::SSO_PROVIDER_NOT_FOUND, message)
 }
 
 /// Stores a provider, and its domains if they are given.

@@ -16,6 +16,17 @@ pub async fn find(
         .await
 }
 
+/// The provider of this identifier, which nobody else changes before the transaction ends.
+pub async fn lock(
+    connection: &mut PgConnection,
+    identifier: &str,
+) -> sqlx::Result<Option<CustomProvider>> {
+    sqlx::query_as("select * from auth.custom_oauth_providers where identifier = $1 for update")
+        .bind(identifier)
+        .fetch_optional(connection)
+        .await
+}
+
 /// All providers, of one type if that is wished.
 pub async fn list(
     connection: &mut PgConnection,

@@ -58,6 +58,15 @@ pub async fn by_id(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Opti
         .await
 }
 
+/// The provider with this id, which nobody else changes before the transaction ends.
+pub async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<SsoProvider>> {
+    sqlx::query("select from auth.sso_providers where id = $1 for update")
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
+    by_id(connection, id).await
+}
+
 /// The provider that the operator knows by this name.
 pub async fn by_resource_id(
     connection: &mut PgConnection,

@@ -103,6 +103,25 @@ async fn an_identity_provider_is_made_known_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn a_change_takes_nothing_back_that_happens_meanwhile() {
+    let service = saml(&[]).await;
+    let idp = IdentityProvider::new("https://idp.example.com");
+    let body = json!({"type": "saml", "metadata_xml": idp.metadata()});
+    let added = add(&service, &body).await.expect(StatusCode::CREATED);
+    let path = format!("{PATH}/{}", text(&added.json(), "id"));
+    let renamed = || {
+        let put = service.client.put(&path).bearer(&service_role());
+        put.json(&json!({"resource_id": "acme"})).send()
+    };
+    let disabled = "update auth.sso_providers set disabled = true";
+    let answer = service.after(disabled, renamed()).await;
+    assert_eq!(answer.expect(StatusCode::OK).json()["disabled"], true);
+    let removed = "delete from auth.sso_providers";
+    let answer = service.after(removed, renamed()).await;
+    answer.expect(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn identity_providers_are_found_by_the_operators_names() {
     let service = saml(&[]).await;
     let metadata = IdentityProvider::new("https://idp.example.com").metadata();

@@ -287,6 +287,26 @@ async fn only_providers_that_are_switched_on_are_asked() {
 }
 
 #[tokio::test]
+async fn a_change_does_not_bring_a_removed_provider_back() {
+    let (service, provider) = with_provider(&[]).await;
+    let admin = service_role();
+    let body = json!({
+        "provider_type": "oidc", "identifier": "custom:acme", "name": "Acme",
+        "client_id": "c", "client_secret": "s", "issuer": provider.issuer,
+    });
+    let made = service
+        .client
+        .post("/admin/custom-providers")
+        .bearer(&admin);
+    made.json(&body).send().await.expect(StatusCode::CREATED);
+    let put = service.client.put("/admin/custom-providers/custom:acme");
+    let change = put.bearer(&admin).json(&json!({"name": "Other"})).send();
+    let removal = "delete from auth.custom_oauth_providers";
+    let answer = service.after(removal, change).await;
+    answer.expect(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_provider_is_added_while_the_service_runs() {
     let (service, provider) = with_provider(&[]).await;
     provider.knows(json!({"sub": "1", "mail": "x@example.com", "sure": true}));

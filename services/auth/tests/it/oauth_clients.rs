@@ -1,18 +1,13 @@
 //! `/admin/oauth/clients` and `/oauth/clients/register`: the applications themselves.
 
-use std::time::Duration;
-
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::{client::Response, wait::eventually};
+use testkit::client::Response;
 
 use crate::{
     oauth_server::{BACK, registered, server},
     support::{EMAIL, Fixture, access, refused, service_role, text},
 };
-
-/// Time for a request to get to the database, on a busy machine.
-const WITHIN: Duration = Duration::from_secs(30);
 
 async fn send(service: &Fixture, method: Method, path: &str, body: &Value) -> Response {
     let request = service.client.request(method, path).bearer(&service_role());
@@ -127,19 +122,10 @@ async fn a_change_does_not_bring_a_replaced_secret_back() {
     let service = server(&[]).await;
     let made = registered(&service, "confidential").await;
     let path = format!("/admin/oauth/clients/{}", text(&made, "client_id"));
-    let other = service.database.connect().await;
-    let renewal = "begin; update auth.oauth_clients set client_secret_hash = 'renewed'";
-    other.batch_execute(renewal).await.expect("a renewal");
+    let renewal = "update auth.oauth_clients set client_secret_hash = 'renewed'";
     let name = json!({"client_name": "Other"});
     let change = send(&service, Method::PUT, &path, &name);
-    let finish = async {
-        let waiting = "select exists (select from pg_stat_activity \
-                       where datname = current_database() and wait_event_type = 'Lock')::text";
-        let look = async || (service.value(waiting).await? == "true").then_some(());
-        eventually("the change waits", WITHIN, look).await;
-        other.batch_execute("commit").await.expect("a commit");
-    };
-    let (changed, ()) = tokio::join!(change, finish);
+    let changed = service.after(renewal, change).await;
     changed.expect(StatusCode::OK);
     let stored = "select client_secret_hash || client_name from auth.oauth_clients";
     let stored = service.value(stored).await;

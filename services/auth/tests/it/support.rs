@@ -1,8 +1,12 @@
 //! A service over a fresh database, with a clock that tests move.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration as StdDuration,
 };
 
 use auth::{AppState, Auth, Config, store::MIGRATOR};
@@ -21,6 +25,7 @@ use testkit::{
     client::{RequestBuilder, Response},
     jwt,
     postgres::Database,
+    wait::eventually,
 };
 use time::{Duration, OffsetDateTime};
 use tokio::sync::OnceCell;
@@ -186,6 +191,25 @@ impl Fixture {
         let client = self.database.connect().await;
         let row = client.query_one(sql, &[]).await.expect("a row");
         row.get(0)
+    }
+
+    /// The answer to a request that comes while `change` is being made and has to wait for its end.
+    pub(crate) async fn after(
+        &self,
+        change: &str,
+        request: impl Future<Output = Response>,
+    ) -> Response {
+        let other = self.database.connect().await;
+        let begun = other.batch_execute(&format!("begin; {change}")).await;
+        begun.expect("a change");
+        let waits = "select exists (select from pg_stat_activity \
+                     where datname = current_database() and wait_event_type = 'Lock')::text";
+        let finish = async {
+            let look = async || (self.value(waits).await? == "true").then_some(());
+            eventually("the request waits", StdDuration::from_secs(30), look).await;
+            other.batch_execute("commit").await.expect("a commit");
+        };
+        tokio::join!(request, finish).0
     }
 
     /// Changes the database, as superuser.
