@@ -10,7 +10,7 @@ use crate::{http1::BadHead, message::Response};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     /// What came is not a request, or can be read in more than one way.
-    #[error("the request is not valid HTTP/1.1: see RFC 9112")]
+    #[error("the request is not valid HTTP, see RFC 9112")]
     BadHead,
     /// The request line and the headers are too long, or the headers too many.
     #[error("the request's headers are too large or too many")]
