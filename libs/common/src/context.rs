@@ -101,6 +101,11 @@ impl RequestContext {
         self.clock.elapsed()
     }
 
+    /// Time from its arrival to `moment`.
+    pub fn elapsed_at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.clock)
+    }
+
     /// Notes who is calling, for the access log.
     pub fn set_user(&self, id: &str) {
         self.user.get_or_init(|| id.to_owned());

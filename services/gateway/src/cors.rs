@@ -4,10 +4,10 @@ use http::{Method, StatusCode};
 
 use crate::{http1::Fields, message::Response, refusal::Refusal};
 
-const METHODS: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Response headers a page may read, beside those the standard always shows.
-const EXPOSED: &[u8] = b"Content-Range, Content-Location, Content-Profile, Preference-Applied, \
+const EXPOSED: &str = "Content-Range, Content-Location, Content-Profile, Preference-Applied, \
      X-Total-Count, Link, Location, ETag, X-Request-ID, X-Supabase-Api-Version, Retry-After, \
      RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Tus-Resumable, Tus-Version, \
      Tus-Extension, Tus-Max-Size, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires";
@@ -99,9 +99,9 @@ pub(crate) fn preflight(access: Access<'_>, request: &Fields) -> Result<Response
     }
     let mut response = Response::new(StatusCode::NO_CONTENT);
     let fields = &mut response.fields;
-    fields.append("access-control-allow-methods", METHODS);
-    fields.append("access-control-max-age", b"3600");
-    fields.append("vary", b"Origin, Access-Control-Request-Headers");
+    fields.append_fixed("access-control-allow-methods", METHODS);
+    fields.append_fixed("access-control-max-age", "3600");
+    fields.append_fixed("vary", "Origin, Access-Control-Request-Headers");
     if let Some(requested) = request.get("access-control-request-headers")
         && is_list_of_names(requested)
     {
@@ -114,17 +114,17 @@ pub(crate) fn preflight(access: Access<'_>, request: &Fields) -> Result<Response
 pub(crate) fn decorate(fields: &mut Fields, access: Access<'_>, varies: bool) {
     match access {
         Access::None => {}
-        Access::Anyone => fields.append("access-control-allow-origin", b"*"),
+        Access::Anyone => fields.append_fixed("access-control-allow-origin", "*"),
         Access::Origin(origin) => {
             fields.append("access-control-allow-origin", origin);
-            fields.append("access-control-allow-credentials", b"true");
+            fields.append_fixed("access-control-allow-credentials", "true");
         }
     }
     if access != Access::None {
-        fields.append("access-control-expose-headers", EXPOSED);
+        fields.append_fixed("access-control-expose-headers", EXPOSED);
     }
     if varies {
-        fields.append("vary", b"Origin");
+        fields.append_fixed("vary", "Origin");
     }
 }
 

@@ -203,7 +203,11 @@ fn names(connection: &[&[u8]], name: &[u8]) -> bool {
 /// Removes from a response what only the connection to the upstream meant, what would name the
 /// software behind the gateway, and what the gateway decides itself.
 pub(crate) fn clean_response(fields: &mut Fields) {
-    let connection: Vec<_> = fields.all("connection").map(<[u8]>::to_vec).collect();
+    // What almost every response says names no field.
+    let connection = fields
+        .all("connection")
+        .filter(|value| !matches!(*value, b"keep-alive" | b"close"));
+    let connection: Vec<_> = connection.map(<[u8]>::to_vec).collect();
     let connection: Vec<_> = connection.iter().map(Vec::as_slice).collect();
     fields.retain(|name, _| {
         let is_ours = name.starts_with(b"access-control-")

@@ -55,9 +55,9 @@ impl Response {
     }
 
     /// A response of a known body.
-    pub(crate) fn of(status: StatusCode, kind: &str, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn of(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Self {
         let mut response = Self::new(status);
-        response.fields.append("content-type", kind.as_bytes());
+        response.fields.append_fixed("content-type", kind);
         response.body = ResponseBody::of(body);
         response
     }

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, mem, net::IpAddr};
 
 use http::{HeaderValue, StatusCode, Uri};
+use tokio::time::Instant;
 use url::form_urlencoded;
 
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
     proxy::Exchange,
     refusal::Refusal,
     routes::Route,
-    tunnel,
     upstream::{Failure, Outgoing},
 };
 
@@ -51,15 +51,15 @@ pub(crate) async fn send(
     let passing = mem::take(&mut departure.found.passing);
     let lent = Lent::new(&departure, exchange);
     let request = outgoing(&departure, passing, &lent);
-    let asked = exchange.context.elapsed();
+    let asked = Instant::now();
     let outcome = if is_handshake {
         // Boxed, so that other requests hold no room for it.
         Box::pin(route.upstream.open(&request, patience)).await
     } else {
         let body = RequestBody::new(body, route.max_body_bytes);
-        route.upstream.send(&request, body, patience).await
+        route.upstream.send(&request, body, patience, asked).await
     };
-    exchange.upstream = Some(exchange.context.elapsed().saturating_sub(asked));
+    exchange.note_answer(asked, Instant::now());
     let (head, answer) = outcome.map_err(|failure| refusal_for(&failure, route))?;
     let mut response = Response {
         status: head.status,
@@ -75,9 +75,8 @@ pub(crate) async fn send(
     if !is_handshake {
         return Err(Refusal::BadAnswer);
     }
-    for (name, value) in tunnel::FIELDS {
-        response.fields.append(name, value);
-    }
+    response.fields.append_fixed("connection", "upgrade");
+    response.fields.append_fixed("upgrade", "websocket");
     response.tunnel = Some(answer.into_connection());
     Ok(response)
 }
@@ -121,7 +120,10 @@ fn outgoing<'a>(
         fields.push((b"authorization", authorization.as_bytes()));
     }
     if departure.is_handshake {
-        fields.extend(tunnel::FIELDS);
+        fields.extend([
+            (&b"connection"[..], &b"upgrade"[..]),
+            (b"upgrade", b"websocket"),
+        ]);
     }
     fields.extend([
         (FORWARDED_FOR, &*lent.address),

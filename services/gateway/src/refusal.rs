@@ -133,9 +133,9 @@ impl Refusal {
             Self::RateLimited { retry_after } => {
                 fields.append("retry-after", retry_after.to_string().as_bytes());
             }
-            Self::Unreachable => fields.append("retry-after", b"1"),
+            Self::Unreachable => fields.append_fixed("retry-after", "1"),
             Self::BadMethod => {
-                fields.append("allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+                fields.append_fixed("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
             }
             _ => {}
         }

@@ -17,9 +17,9 @@ pub(crate) fn decorate(fields: &mut Fields, exchange: &Exchange<'_>, table: &Tab
         ) && (name != b"strict-transport-security" || table.hsts.is_none())
     });
     fields.append("x-request-id", exchange.context.id_header().as_bytes());
-    fields.append("x-content-type-options", b"nosniff");
-    fields.append("x-frame-options", b"DENY");
-    fields.append("referrer-policy", b"no-referrer");
+    fields.append_fixed("x-content-type-options", "nosniff");
+    fields.append_fixed("x-frame-options", "DENY");
+    fields.append_fixed("referrer-policy", "no-referrer");
     if let Some(hsts) = &table.hsts {
         fields.append("strict-transport-security", hsts.as_bytes());
     }

@@ -7,10 +7,6 @@ use crate::{
     headers::Found, http1::RequestHead, refusal::Refusal, routes::Route, upstream::Connection,
 };
 
-/// What a request says that asks for a tunnel, and a response that agrees.
-pub(crate) const FIELDS: [(&[u8], &[u8]); 2] =
-    [(b"connection", b"upgrade"), (b"upgrade", b"websocket")];
-
 /// Buffer of one direction of one tunnel.
 const BUFFER_BYTES: usize = 4096;
 

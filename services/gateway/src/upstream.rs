@@ -13,7 +13,10 @@ use std::{
 use arc_swap::ArcSwap;
 use common::lifecycle::Lifecycle;
 use http::Method;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::names::Names;
@@ -66,6 +69,9 @@ pub(crate) struct Upstream {
     trouble: Notify,
     _stop_upkeep: DropGuard,
 }
+
+/// A connection, and where it goes back to.
+type Way = (Arc<Address>, Box<Connection>);
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
@@ -148,23 +154,25 @@ impl Upstream {
     }
 
     /// Sends `request` to one address; to another only if it may be repeated and none has seen it.
-    /// The response's body is still to be read.
+    /// The response's body is still to be read. It is `now`.
     pub(crate) async fn send(
         &self,
         request: &Outgoing<'_>,
         mut body: RequestBody,
         patience: Patience,
+        now: Instant,
     ) -> Result<(ResponseHead, Exchange), Failure> {
         let most = most_attempts(request.method);
         let mut attempts = most;
         loop {
             attempts -= 1;
-            let (address, connection, is_reused) = match self.kept_connection() {
-                Some((address, connection)) => (address, connection, true),
+            let (way, is_reused) = match self.kept_connection(now) {
+                Some(way) => (way, true),
                 // Boxed, so that requests on kept connections hold no room for it.
                 None => Box::pin(self.connection(most, patience.connect)).await?,
             };
-            match Exchange::begin(connection, address, request, body, patience.read).await {
+            let began = if is_reused { now } else { Instant::now() };
+            match Exchange::begin(way, request, body, began, patience.read).await {
                 Ok(answer) => return Ok(answer),
                 // A kept connection that had ended before this request: there was no attempt yet, and
                 // there are only so many of them.
@@ -187,17 +195,14 @@ impl Upstream {
         request: &Outgoing<'_>,
         patience: Patience,
     ) -> Result<(ResponseHead, Exchange), Failure> {
-        let (address, connection) = self.connect(patience).await?;
+        let way = self.connect(patience).await?;
         let body = RequestBody::new(Incoming::None, 0);
-        let answer = Exchange::begin(connection, address, request, body, patience.read).await?;
+        let answer = Exchange::begin(way, request, body, Instant::now(), patience.read).await?;
         Ok(answer)
     }
 
     /// A new connection, to one of the addresses a GET may be tried at.
-    async fn connect(
-        &self,
-        patience: Patience,
-    ) -> Result<(Arc<Address>, Box<Connection>), Failure> {
+    async fn connect(&self, patience: Patience) -> Result<Way, Failure> {
         let mut refused = None;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let most = MAX_ATTEMPTS;
@@ -214,31 +219,27 @@ impl Upstream {
     }
 
     /// A connection that was kept, to the address whose turn it is.
-    fn kept_connection(&self) -> Option<(Arc<Address>, Box<Connection>)> {
+    fn kept_connection(&self, now: Instant) -> Option<Way> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let address = next_healthy(&self.addresses.load(), turn)?;
-        let connection = address.take_idle()?;
+        let connection = address.take_idle(now)?;
         Some((address, connection))
     }
 
     /// A connection that is ready, kept or new, and whether it was kept; to the first of `most`
     /// addresses that can be reached.
-    async fn connection(
-        &self,
-        most: usize,
-        limit: Duration,
-    ) -> Result<(Arc<Address>, Box<Connection>, bool), Failure> {
+    async fn connection(&self, most: usize, limit: Duration) -> Result<(Way, bool), Failure> {
         let turn = self.turn.load(Ordering::Relaxed).wrapping_sub(1);
         let mut refused = None;
         for address in self.candidates(turn, most, limit).await? {
-            if let Some(connection) = address.take_idle() {
-                return Ok((address, connection, true));
+            if let Some(connection) = address.take_idle(Instant::now()) {
+                return Ok(((address, connection), true));
             }
             if refused.is_some() && !self.may_try_again() {
                 break;
             }
             match address.connect(limit).await {
-                Ok(connection) => return Ok((address, connection, false)),
+                Ok(connection) => return Ok(((address, connection), false)),
                 Err(error) => refused = Some(self.note_trouble(error)),
             }
         }

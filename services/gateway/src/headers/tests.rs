@@ -74,7 +74,11 @@ fn what_must_be_unique_may_not_come_twice() {
         "upgrade",
     ] {
         let fields = fields(&[(name, "1"), (name, "1")]);
-        assert_eq!(Found::among(&fields).unwrap_err(), Refusal::BadHeader, "{name}");
+        assert_eq!(
+            Found::among(&fields).unwrap_err(),
+            Refusal::BadHeader,
+            "{name}"
+        );
     }
 }
 

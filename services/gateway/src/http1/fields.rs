@@ -5,20 +5,31 @@ use std::{fmt, ops::Range};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Room for what the gateway adds to a head.
-const ROOM_FOR_MORE: usize = 512;
+const ROOM_FOR_MORE: usize = 256;
+
+/// Fields for which there is room at first.
+const USUAL_FIELDS: usize = 24;
 
 /// Header fields in the order they came, in one piece of memory. Names are in lower case.
 #[derive(Clone, Default)]
 pub(crate) struct Fields {
     text: Vec<u8>,
-    spans: Vec<Span>,
+    fields: Vec<Field>,
 }
 
-/// Where a field is in the text.
 #[derive(Clone)]
-struct Span {
-    name: Range<usize>,
-    value: Range<usize>,
+struct Field {
+    name: Piece,
+    value: Piece,
+}
+
+/// A name or a value.
+#[derive(Clone)]
+enum Piece {
+    /// At this place in the text.
+    Own(Range<u32>),
+    /// Known to the gateway.
+    Fixed(&'static [u8]),
 }
 
 impl Fields {
@@ -29,21 +40,26 @@ impl Fields {
     ) -> Self {
         let mut text = Vec::with_capacity(head.len() + ROOM_FOR_MORE);
         text.extend_from_slice(head);
-        let mut spans = Vec::with_capacity(32);
+        let mut fields = Vec::with_capacity(USUAL_FIELDS);
         for (name, value) in places {
             if let Some(name) = text.get_mut(name.clone()) {
                 name.make_ascii_lowercase();
             }
-            spans.push(Span { name, value });
+            fields.push(Field {
+                name: Piece::own(&name),
+                value: Piece::own(&value),
+            });
         }
-        Self { text, spans }
+        Self { text, fields }
     }
 
     /// The fields of `map`.
     pub(crate) fn from_map(map: &HeaderMap) -> Self {
         let mut fields = Self::default();
         for (name, value) in map {
-            fields.append(name.as_str(), value.as_bytes());
+            let name = fields.write(name.as_str().as_bytes());
+            let value = fields.write(value.as_bytes());
+            fields.fields.push(Field { name, value });
         }
         fields
     }
@@ -54,7 +70,7 @@ impl Fields {
             let name = HeaderName::from_bytes(name).ok()?;
             Some((name, HeaderValue::from_bytes(value).ok()?))
         });
-        let mut map = HeaderMap::with_capacity(self.spans.len());
+        let mut map = HeaderMap::with_capacity(self.fields.len());
         for (name, value) in pairs {
             map.append(name, value);
         }
@@ -63,7 +79,9 @@ impl Fields {
 
     /// Names and values, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().map(|span| self.at(span))
+        self.fields
+            .iter()
+            .map(|field| (field.name.of(&self.text), field.value.of(&self.text)))
     }
 
     /// The first value of `name`.
@@ -79,40 +97,62 @@ impl Fields {
 
     /// Every value of `name`.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.iter()
-            .filter(move |(own, _)| *own == name.as_bytes())
-            .map(|(_, value)| value)
+        let named = self.fields.iter().filter(move |field| {
+            field.name.len() == name.len() && field.name.of(&self.text) == name.as_bytes()
+        });
+        named.map(|field| field.value.of(&self.text))
     }
 
     /// Adds a field. `name` is in lower case, and `value` holds no line break.
-    pub(crate) fn append(&mut self, name: impl AsRef<[u8]>, value: &[u8]) {
-        let start = self.text.len();
-        self.text.extend_from_slice(name.as_ref());
-        let middle = self.text.len();
-        self.text.extend_from_slice(value);
-        self.spans.push(Span {
-            name: start..middle,
-            value: middle..self.text.len(),
+    pub(crate) fn append(&mut self, name: &'static str, value: &[u8]) {
+        let value = self.write(value);
+        let name = Piece::Fixed(name.as_bytes());
+        self.fields.push(Field { name, value });
+    }
+
+    /// As [`Self::append`], for a value that is always the same.
+    pub(crate) fn append_fixed(&mut self, name: &'static str, value: &'static str) {
+        self.fields.push(Field {
+            name: Piece::Fixed(name.as_bytes()),
+            value: Piece::Fixed(value.as_bytes()),
         });
     }
 
     /// Removes the fields that `stays` does not want.
     pub(crate) fn retain(&mut self, mut stays: impl FnMut(&[u8], &[u8]) -> bool) {
-        let Self { text, spans } = self;
-        spans.retain(|span| {
-            let (name, value) = at(text, span);
-            stays(name, value)
-        });
+        let Self { text, fields } = self;
+        fields.retain(|field| stays(field.name.of(text), field.value.of(text)));
     }
 
-    fn at(&self, span: &Span) -> (&[u8], &[u8]) {
-        at(&self.text, span)
+    fn write(&mut self, piece: &[u8]) -> Piece {
+        let start = self.text.len();
+        self.text.extend_from_slice(piece);
+        Piece::own(&(start..self.text.len()))
     }
 }
 
-fn at<'a>(text: &'a [u8], span: &Span) -> (&'a [u8], &'a [u8]) {
-    let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
-    (part(&span.name), part(&span.value))
+impl Piece {
+    fn own(place: &Range<usize>) -> Self {
+        // A head is far shorter; what is not would be empty.
+        let end = |end: usize| u32::try_from(end).unwrap_or(0);
+        Self::Own(end(place.start)..end(place.end))
+    }
+
+    fn of<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Own(place) => text
+                .get(place.start as usize..place.end as usize)
+                .unwrap_or_default(),
+            Self::Fixed(piece) => piece,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Own(place) => place.len(),
+            Self::Fixed(piece) => piece.len(),
+        }
+    }
 }
 
 /// Appends a line of a head.

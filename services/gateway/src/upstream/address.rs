@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::connection::Connection;
 use crate::workers::{self, MAX_WORKERS};
 
@@ -78,9 +80,9 @@ impl Address {
     }
 
     /// A kept connection. It may have ended a moment ago, which shows before anything is sent on it.
-    pub(crate) fn take_idle(&self) -> Option<Box<Connection>> {
+    pub(crate) fn take_idle(&self, now: Instant) -> Option<Box<Connection>> {
         let connection = lock(self.own_idle()?).pop()?;
-        (connection.last_used().elapsed() < IDLE_FOR).then_some(connection)
+        (now - connection.last_used() < IDLE_FOR).then_some(connection)
     }
 
     /// Keeps a connection for the next request.

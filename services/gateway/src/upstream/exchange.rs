@@ -57,12 +57,12 @@ pub(crate) enum ExchangeError {
 
 impl Exchange {
     /// Sends `request` with `body` and waits for the head of the response, as long as there are
-    /// signs of life at least every `silence`.
+    /// signs of life at least every `silence`, from when it `began`.
     pub(crate) async fn begin(
-        mut connection: Box<Connection>,
-        address: Arc<Address>,
+        (address, mut connection): (Arc<Address>, Box<Connection>),
         request: &Outgoing<'_>,
         body: RequestBody,
+        began: Instant,
         silence: Duration,
     ) -> Result<(ResponseHead, Self), ExchangeError> {
         if connection.has_ended() {
@@ -71,7 +71,6 @@ impl Exchange {
         }
         let is_chunked = !body.is_none() && !request.has_length();
         request.write(address.host(), is_chunked, connection.outbox.text());
-        let began = Instant::now();
         connection.last_used = began;
         if connection.timer.deadline() > began + silence {
             connection.timer.as_mut().reset(began + silence);
