@@ -55,7 +55,7 @@ impl RequestContext {
             .unwrap_or_else(|| new_id(began));
         let trace = trace
             .and_then(|header| Trace::parse(str::from_utf8(header).ok()?))
-            .unwrap_or_else(Trace::new);
+            .unwrap_or_default();
         Self {
             id,
             trace,

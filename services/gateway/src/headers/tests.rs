@@ -1,6 +1,6 @@
 use super::*;
 
-fn fields(pairs: &[(&str, &str)]) -> Fields {
+fn fields(pairs: &[(&'static str, &str)]) -> Fields {
     let mut fields = Fields::default();
     for (name, value) in pairs {
         fields.append(name, value.as_bytes());
