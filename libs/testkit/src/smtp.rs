@@ -16,6 +16,7 @@ use smtp_proto::Request;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
@@ -86,9 +87,9 @@ pub enum Behaviour {
     DiesInData,
     /// Delivers a message and closes the connection without an answer.
     DiesAfterDot,
-    /// Delivers a message and never answers.
+    /// Delivers a message, and does not answer before it behaves otherwise.
     HangsAfterDot,
-    /// Never answers to `DATA`.
+    /// Does not answer to `DATA` before it behaves otherwise.
     HangsBeforeData,
     /// Waits before each answer.
     Slow(Duration),
@@ -99,10 +100,10 @@ struct State {
     options: Options,
     certificate: String,
     tls: Arc<ServerConfig>,
-    behaviour: Mutex<Behaviour>,
+    behaviour: watch::Sender<Behaviour>,
     mails: Mutex<Vec<Mail>>,
     connections: AtomicUsize,
-    requests: Mutex<Vec<String>>,
+    lines: Mutex<Vec<String>>,
 }
 
 impl Sink {
@@ -118,10 +119,10 @@ impl Sink {
             options,
             certificate,
             tls,
-            behaviour: Mutex::default(),
+            behaviour: watch::Sender::default(),
             mails: Mutex::default(),
             connections: AtomicUsize::new(0),
-            requests: Mutex::default(),
+            lines: Mutex::default(),
         };
         let mut sink = Self {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
@@ -155,14 +156,11 @@ impl Sink {
         .await
     }
 
-    /// Waits until a client has sent a line that contains `text`.
-    pub async fn requested(&self, text: &str) {
-        wait::eventually("a request arrives", Duration::from_secs(20), async || {
-            let requests = lock(&self.state.requests);
-            requests
-                .iter()
-                .any(|line| line.contains(text))
-                .then_some(())
+    /// Waits until it has read a line that contains `text`, be it a request or part of a message.
+    pub async fn reads(&self, text: &str) {
+        wait::eventually("a line arrives", Duration::from_secs(20), async || {
+            let lines = lock(&self.state.lines);
+            lines.iter().any(|line| line.contains(text)).then_some(())
         })
         .await;
     }
@@ -174,7 +172,7 @@ impl Sink {
 
     /// Makes it behave otherwise, from the next request on.
     pub fn behave(&self, behaviour: Behaviour) {
-        *lock(&self.state.behaviour) = behaviour;
+        self.state.behaviour.send_replace(behaviour);
     }
 
     /// Ends it and all its connections; what was delivered stays.
@@ -255,7 +253,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         }
         loop {
             let line = self.line().await?;
-            lock(&self.state.requests).push(line.clone());
             let Ok(request) = Request::parse(&mut line.as_bytes().iter()) else {
                 self.answer(&line, "500 what?").await?;
                 continue;
@@ -331,9 +328,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     }
 
     async fn data(&mut self, line: &str) -> io::Result<()> {
-        if matches!(self.behaviour(), Behaviour::HangsBeforeData) {
-            std::future::pending::<()>().await;
-        }
+        self.freed_from(|behaviour| matches!(behaviour, Behaviour::HangsBeforeData))
+            .await;
         if !self.answer(line, "354 go on").await? {
             return Ok(());
         }
@@ -364,11 +360,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             is_encrypted: self.is_encrypted,
             login: self.login.clone(),
         });
-        match behaviour {
-            Behaviour::DiesAfterDot => Err(io::ErrorKind::ConnectionAborted.into()),
-            Behaviour::HangsAfterDot => std::future::pending().await,
-            _ => self.say("250 delivered").await,
+        if matches!(behaviour, Behaviour::DiesAfterDot) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        self.freed_from(|behaviour| matches!(behaviour, Behaviour::HangsAfterDot))
+            .await;
+        self.say("250 delivered").await
+    }
+
+    /// Waits until it no longer behaves in a certain way.
+    async fn freed_from(&self, mut is_such: impl FnMut(&Behaviour) -> bool) {
+        let mut behaviour = self.state.behaviour.subscribe();
+        // Only a server that is gone can no longer be told.
+        behaviour.wait_for(|now| !is_such(now)).await.ok();
     }
 
     /// Answers as it should, or as it was told to; tells whether the answer was positive.
@@ -404,11 +408,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         if self.stream.read_until(b'\n', &mut line).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(String::from_utf8_lossy(&line).into_owned())
+        let line = String::from_utf8_lossy(&line).into_owned();
+        lock(&self.state.lines).push(line.clone());
+        Ok(line)
     }
 
     fn behaviour(&self) -> Behaviour {
-        lock(&self.state.behaviour).clone()
+        self.state.behaviour.borrow().clone()
     }
 }
 

@@ -95,7 +95,7 @@ async fn a_mailer_that_is_killed_before_the_handover_delivers_after_its_restart(
         let mut mailer = Mailer::spawn(&database, &sink, &[]).await;
         sink.behave(Behaviour::HangsBeforeData);
         let id = mailer.send(&body).await;
-        sink.requested("DATA").await;
+        sink.reads("DATA").await;
         mailer.kill().await;
         sink.behave(Behaviour::Good);
         let mailer = Mailer::spawn(&database, &sink, &[]).await;

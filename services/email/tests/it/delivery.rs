@@ -256,7 +256,7 @@ async fn an_orderly_stop_finishes_the_mail_at_hand() {
     let mailer = Mailer::start(&database, &sink, &[]).await;
     sink.behave(Behaviour::Slow(Duration::from_millis(100)));
     let id = mailer.send(&note("ada@example.com")).await;
-    sink.requested("MAIL").await;
+    sink.reads("MAIL").await;
     assert!(mailer.stop().await);
     assert_eq!(sink.mails().len(), 1);
     assert_eq!(mailer.message(&id).await["status"], "sent");

@@ -2,6 +2,7 @@
 mod contract;
 mod crash;
 mod delivery;
+mod exclusion;
 mod idempotency;
 mod inbox;
 mod messages;
