@@ -36,22 +36,26 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
+    /// As [`Self::new`], of these headers.
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        let value = |name| headers.get(name).map(HeaderValue::as_bytes);
+        Self::new(value(REQUEST_ID), value(TRACEPARENT))
+    }
+
     /// Takes over the caller's request id and trace where they are sane, else makes new ones.
     #[expect(
         clippy::disallowed_methods,
         reason = "a span's time is the machine's own"
     )]
-    pub fn from_headers(headers: &HeaderMap) -> Self {
+    pub fn new(id: Option<&[u8]>, trace: Option<&[u8]>) -> Self {
         let began = SystemTime::now();
-        let id = headers
-            .get(REQUEST_ID)
-            .filter(|value| is_sane_id(value.as_bytes()))
-            .cloned()
+        let id = id
+            .filter(|id| is_sane_id(id))
+            .and_then(|id| HeaderValue::from_bytes(id).ok())
             .unwrap_or_else(|| new_id(began));
-        let trace = headers
-            .get(TRACEPARENT)
-            .and_then(|value| Trace::parse(value.to_str().ok()?))
-            .unwrap_or_else(Trace::new);
+        let trace = trace
+            .and_then(|header| Trace::parse(str::from_utf8(header).ok()?))
+            .unwrap_or_default();
         Self {
             id,
             trace,
@@ -95,6 +99,11 @@ impl RequestContext {
     /// Time since the request arrived.
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    /// Time from its arrival to `moment`.
+    pub fn elapsed_at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.clock)
     }
 
     /// Notes who is calling, for the access log.
@@ -195,6 +204,12 @@ impl Trace {
 
     /// The header to send on a call made within this span.
     pub fn header(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.header_text())
+            .unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// What that header says.
+    pub fn header_text(&self) -> [u8; 55] {
         // Every request has one: the general machinery would cost more than all the rest of it.
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
         let (_, rest) = text.split_at_mut(3);
@@ -203,7 +218,7 @@ impl Trace {
         write_hex(&self.id.to_be_bytes(), id);
         write_hex(&self.span.to_be_bytes(), span);
         write_hex(&[u8::from(self.sampled)], flags);
-        HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+        text
     }
 }
 

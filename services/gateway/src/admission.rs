@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Credentials<'a> {
     api_key: Option<&'a [u8]>,
-    authorization: Option<&'a HeaderValue>,
+    authorization: Option<&'a [u8]>,
 }
 
 /// Who makes a request, in all the ways that limits ask.
@@ -25,7 +25,7 @@ pub(crate) struct Credentials<'a> {
 pub(crate) struct Caller<'a> {
     pub(crate) client: Client,
     pub(crate) consumer: Option<usize>,
-    pub(crate) token: Option<&'a HeaderValue>,
+    pub(crate) token: Option<&'a [u8]>,
 }
 
 /// A request that may pass.
@@ -39,11 +39,10 @@ pub(crate) struct Admission {
 
 impl<'a> Credentials<'a> {
     /// The key of the header, else of the query; and the token.
-    pub(crate) fn new(found: &'a Found, query_key: Option<&'a str>) -> Self {
-        let header = found.api_key.as_ref().map(HeaderValue::as_bytes);
+    pub(crate) fn new(found: &Found<'a>, query_key: Option<&'a str>) -> Self {
         Self {
-            api_key: header.or(query_key.map(str::as_bytes)),
-            authorization: found.authorization.as_ref(),
+            api_key: found.api_key.or(query_key.map(str::as_bytes)),
+            authorization: found.authorization,
         }
     }
 }
@@ -83,8 +82,8 @@ impl Caller<'_> {
 }
 
 /// The token of an `Authorization` header.
-fn bearer(authorization: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, token) = authorization.as_bytes().split_at_checked(7)?;
+fn bearer(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = authorization.split_at_checked(7)?;
     let is_bearer = scheme.eq_ignore_ascii_case(b"bearer ");
     is_bearer.then(|| token.trim_ascii())
 }

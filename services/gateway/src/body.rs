@@ -1,40 +1,43 @@
 //! Bodies on their way through: never collected, but counted and timed.
 
 use std::{
-    error::Error,
     fmt,
     future::Future,
+    io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, Waker, ready},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::upstream::Lease;
+pub(crate) use self::pipe::Pipe;
+use crate::upstream::Exchange;
+
+mod pipe;
 
 /// Longest silence of a client in the middle of its request.
 const CLIENT_SILENCE: Duration = Duration::from_mins(1);
+
+/// A request body as a client's connection provides it.
+pub(crate) enum Incoming {
+    /// None.
+    None,
+    /// Of a connection that speaks HTTP/1.
+    Http1(Arc<Pipe>),
+    /// Of a stream of HTTP/2.
+    Http2(Box<hyper::body::Incoming>),
+}
 
 /// A client's request body, counted.
 pub(crate) struct RequestBody {
     incoming: Incoming,
     left: u64,
     silence: Silence,
-    progress: Option<Arc<Progress>>,
-}
-
-/// When a body was last seen to move.
-pub(crate) struct Progress {
-    started: Instant,
-    last_ms: AtomicU64,
+    last_moved: Option<Instant>,
 }
 
 /// What goes back to the client.
@@ -47,13 +50,13 @@ pub(crate) enum ResponseBody {
 
 /// A response body, read from a connection that goes back to its pool at the end.
 pub(crate) struct UpstreamBody {
-    incoming: Incoming,
-    lease: Option<Lease>,
+    /// Absent once there is nothing more to read.
+    exchange: Option<Exchange>,
     silence: Silence,
 }
 
 /// Ends a wait that takes too long; costs nothing while data flows.
-struct Silence {
+pub(crate) struct Silence {
     longest: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -67,95 +70,91 @@ pub(crate) enum BodyError {
     /// The client stopped sending.
     #[error("the request body did not arrive in time")]
     ClientSilent,
+    /// The client broke off, or what it sent was not framed as a body.
+    #[error("the request body broke")]
+    ClientBroke(#[source] io::Error),
     /// The upstream stopped sending.
     #[error("the response body did not arrive in time")]
     UpstreamSilent,
-    /// A connection broke.
-    #[error("the connection broke")]
-    Broken(#[from] hyper::Error),
+    /// The upstream broke off, or what it sent was not framed as a body.
+    #[error("the response body broke")]
+    UpstreamBroke(#[source] io::Error),
 }
 
-impl BodyError {
-    /// The body's error that made `error`, if one did.
-    pub(crate) fn behind<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
-        std::iter::successors(Some(error), |&error| error.source())
-            .find_map(|error| error.downcast_ref())
+impl Incoming {
+    /// The body of a stream of HTTP/2.
+    pub(crate) fn from_http2(incoming: hyper::body::Incoming) -> Self {
+        if incoming.is_end_stream() {
+            Self::None
+        } else {
+            Self::Http2(Box::new(incoming))
+        }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match self {
+            Self::None => Poll::Ready(None),
+            Self::Http1(pipe) => pipe.poll_piece(),
+            Self::Http2(incoming) => loop {
+                let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
+                match frame.transpose() {
+                    Ok(None) => return Poll::Ready(None),
+                    // Trailers are dropped.
+                    Ok(Some(frame)) => {
+                        if let Ok(piece) = frame.into_data() {
+                            return Poll::Ready(Some(Ok(piece)));
+                        }
+                    }
+                    Err(error) => {
+                        let broke = BodyError::ClientBroke(io::Error::other(error));
+                        return Poll::Ready(Some(Err(broke)));
+                    }
+                }
+            },
+        }
     }
 }
 
 impl RequestBody {
     /// `incoming`, of which at most `max_bytes` are let through.
     pub(crate) fn new(incoming: Incoming, max_bytes: u64) -> Self {
-        let progress = (!incoming.is_end_stream()).then(Arc::default);
         Self {
             incoming,
             left: max_bytes,
             silence: Silence::of(CLIENT_SILENCE),
-            progress,
+            last_moved: None,
         }
     }
 
-    /// Shows when the body last moved; absent when there is none.
-    pub(crate) fn progress(&self) -> Option<Arc<Progress>> {
-        self.progress.clone()
-    }
-}
-
-impl Progress {
-    /// When the body last moved.
-    pub(crate) fn last(&self) -> Instant {
-        self.started + Duration::from_millis(self.last_ms.load(Ordering::Relaxed))
+    /// Whether there is nothing to be sent.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self.incoming, Incoming::None)
     }
 
-    fn touch(&self) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(now, Ordering::Relaxed);
+    /// When a piece of it last arrived.
+    pub(crate) fn last_moved(&self) -> Option<Instant> {
+        self.last_moved
     }
-}
 
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            started: Instant::now(),
-            last_ms: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    /// The next piece.
+    pub(crate) fn poll_piece(
+        &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(cx) else {
-            ready!(this.silence.poll(cx));
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let Poll::Ready(piece) = self.incoming.poll_piece(cx) else {
+            ready!(self.silence.poll(cx));
             return Poll::Ready(Some(Err(BodyError::ClientSilent)));
         };
-        this.silence.end();
-        if let Some(progress) = &this.progress {
-            progress.touch();
-        }
-        let Some(frame) = frame.transpose()? else {
+        self.silence.end();
+        let Some(piece) = piece.transpose()? else {
             return Poll::Ready(None);
         };
-        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-        match this.left.checked_sub(length) {
-            Some(left) => this.left = left,
+        self.last_moved = Some(Instant::now());
+        match self.left.checked_sub(piece.len() as u64) {
+            Some(left) => self.left = left,
             None => return Poll::Ready(Some(Err(BodyError::TooLarge))),
         }
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        Poll::Ready(Some(Ok(piece)))
     }
 }
 
@@ -168,29 +167,64 @@ impl ResponseBody {
         Self::Own(Some(bytes.into()))
     }
 
-    /// A body whose connection is driven by another task.
-    pub(crate) fn from_driven(incoming: Incoming, silence: Duration) -> Self {
-        Self::Upstream(Box::new(UpstreamBody {
-            incoming,
-            lease: None,
-            silence: Silence::of(silence),
-        }))
-    }
-
     /// The body of an upstream's response, which may pause for `silence`.
-    pub(crate) fn from_upstream(incoming: Incoming, lease: Lease, silence: Duration) -> Self {
-        if incoming.is_end_stream() {
-            lease.give_back();
+    pub(crate) fn from_upstream(exchange: Exchange, silence: Duration) -> Self {
+        if exchange.is_over() {
+            exchange.finish();
             return Self::EMPTY;
         }
         Self::Upstream(Box::new(UpstreamBody {
-            incoming,
-            lease: Some(lease),
+            exchange: Some(exchange),
             silence: Silence::of(silence),
         }))
     }
+
+    /// Its length, if it was made here.
+    pub(crate) fn own_length(&self) -> Option<usize> {
+        match self {
+            Self::Own(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
+            Self::Upstream(_) => None,
+        }
+    }
+
+    /// The next piece.
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match self {
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(Ok)),
+            Self::Upstream(body) => body.poll_piece(cx),
+        }
+    }
 }
 
+impl UpstreamBody {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let Some(exchange) = &mut self.exchange else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(piece) = exchange.poll_piece(cx) else {
+            ready!(self.silence.poll(cx));
+            self.exchange = None;
+            return Poll::Ready(Some(Err(BodyError::UpstreamSilent)));
+        };
+        self.silence.end();
+        match &piece {
+            Some(Err(_)) => self.exchange = None,
+            // Nobody has to ask again after the last piece, so the connection goes back now.
+            _ if exchange.is_over() => {
+                if let Some(exchange) = self.exchange.take() {
+                    exchange.finish();
+                }
+            }
+            _ => {}
+        }
+        Poll::Ready(piece)
+    }
+}
+
+/// As HTTP/2 sends it.
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -199,72 +233,28 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut *self {
-            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Upstream(body) => body.poll_frame(cx),
-        }
+        let piece = ready!(self.poll_piece(cx));
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes) => bytes.is_none(),
-            Self::Upstream(body) => body.incoming.is_end_stream(),
+            Self::Upstream(body) => body.exchange.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Upstream(body) => body.incoming.size_hint(),
+        match self.own_length() {
+            Some(length) => SizeHint::with_exact(length as u64),
+            None => SizeHint::default(),
         }
-    }
-}
-
-impl UpstreamBody {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(frame) = self.poll_incoming(cx) else {
-            ready!(self.silence.poll(cx));
-            self.lease = None;
-            return Poll::Ready(Some(Err(BodyError::UpstreamSilent)));
-        };
-        self.silence.end();
-        match &frame {
-            Some(Err(_)) => self.lease = None,
-            // Hyper does not ask again after the last frame, so the connection goes back now.
-            _ if frame.is_none() || self.incoming.is_end_stream() => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
-            _ => {}
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
-    }
-
-    /// Asks for a frame, drives the connection, and looks again. The frame comes out of the driver,
-    /// whose wake-up is enough; see [`crate::upstream::connection`].
-    fn poll_incoming(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(lease) = &mut self.lease else {
-            return Pin::new(&mut self.incoming).poll_frame(cx);
-        };
-        let quiet = &mut Context::from_waker(Waker::noop());
-        let early = Pin::new(&mut self.incoming).poll_frame(quiet);
-        if early.is_ready() {
-            return early;
-        }
-        lease.connection().drive(cx);
-        Pin::new(&mut self.incoming).poll_frame(quiet)
     }
 }
 
 impl Silence {
-    fn of(longest: Duration) -> Self {
+    /// Of this length at most.
+    pub(crate) fn of(longest: Duration) -> Self {
         Self {
             longest,
             timer: None,
@@ -272,7 +262,7 @@ impl Silence {
     }
 
     /// Ready when the silence has lasted too long.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let longest = self.longest;
         self.timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)))
@@ -280,8 +270,15 @@ impl Silence {
             .poll(cx)
     }
 
-    fn end(&mut self) {
+    /// Ends it.
+    pub(crate) fn end(&mut self) {
         self.timer = None;
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Incoming")
     }
 }
 

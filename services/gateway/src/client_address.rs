@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderValue;
 use ipnet::IpNet;
 
 use crate::headers::Forwarded;
@@ -66,11 +65,12 @@ impl TrustedProxies {
     }
 
     /// The client behind `peer`: the last address in the chain that is not a trusted proxy.
-    pub(crate) fn client(&self, peer: Peer, forwarded: &Forwarded) -> Client {
+    pub(crate) fn client(&self, peer: Peer, forwarded: &Forwarded<'_>) -> Client {
         let mut address = peer.address.ip().to_canonical();
         let is_trusted_peer = self.0.contain(address);
         if is_trusted_peer {
-            let chain = forwarded.chain.iter().rev().filter_map(as_text);
+            let chain = forwarded.chain.iter().rev();
+            let chain = chain.filter_map(|line| str::from_utf8(line).ok());
             let hops = chain.flat_map(|line| line.rsplit(',').map(str::trim));
             for hop in hops.take(MAX_PROXIES) {
                 // What stands before something unreadable was said by nobody we know.
@@ -89,10 +89,6 @@ impl TrustedProxies {
     }
 }
 
-fn as_text(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok()
-}
-
 /// An address, with or without a port.
 fn hop_address(text: &str) -> Option<IpAddr> {
     let address = text
@@ -108,10 +104,7 @@ mod tests {
     fn client(trusted: &[&str], peer: &str, chain: &[&'static str]) -> IpAddr {
         let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
         let forwarded = Forwarded {
-            chain: chain
-                .iter()
-                .map(|text| HeaderValue::from_static(text))
-                .collect(),
+            chain: chain.iter().map(|text| text.as_bytes()).collect(),
             ..Forwarded::default()
         };
         let peer = Peer {

@@ -1,45 +1,38 @@
 //! One connection of a client, from its first byte to its last.
 //!
-//! Most connections of a door are idle most of the time, and the HTTP implementation keeps its
-//! buffers as long as it has a connection. So it gets one only when a request's head is complete,
-//! and an idle one is taken back from it and merely waited on: thousands of them then cost little
-//! more than their sockets.
+//! Most connections of a door are idle most of the time. So one that is idle holds nothing but its
+//! socket and waits in a small future; what serving requests takes is there only while they come.
 
 use std::{
     convert::Infallible,
-    future::poll_fn,
     io,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
 use common::{lifecycle::Lifecycle, server::ConnectionLimits};
-use http::{Request, Response};
-use http_body::Body as _;
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-    service::service_fn,
-};
+use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::Notify,
-    time::{Instant, sleep_until, timeout},
+    time::timeout,
 };
 
-use self::stream::{Activity, ClientStream, Ongoing, TrackedBody};
-use crate::{client_address::Peer, proxy::Proxy, tls::Tls, tunnel};
+use self::client::Client;
+use crate::{
+    client_address::Peer, http1::HeadLimits, message::Request, proxy::Proxy, rewound::Rewound,
+    tls::Tls, tunnel, upstream::Connection,
+};
 
-mod framing;
-mod stream;
+mod client;
+mod http1;
 
 /// How long an idle connection waits for the next request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -47,15 +40,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection waits for a request after a stop.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// Time between two looks at a connection; one that is idle at two of them is taken back.
-const TICK: Duration = Duration::from_millis(100);
-
 /// The share of all connections that may keep their buffers until they are looked at: one in so many.
 /// With more of them, one is taken back as soon as it is idle.
 const CROWD: usize = 40;
-
-/// Longest time in which a client takes nothing of its response.
-const LONGEST_STALL: Duration = Duration::from_mins(1);
 
 /// Connections that made room for others, or found none.
 const SHED: &str = "gateway_connections_shed_total";
@@ -72,11 +59,10 @@ pub(crate) struct Bounds {
 /// Serves connections. Each holds a reference to it.
 pub(crate) struct Connections {
     proxy: Arc<Proxy>,
-    http1: http1::Builder,
+    head_limits: HeadLimits,
     http2: http2::Builder<TokioExecutor>,
     /// Time for a complete head, and for the first byte of the first one.
     head_timeout: Duration,
-    max_head_bytes: usize,
     max_open: usize,
     /// Tells the connection that has been idle longest to make room.
     crowded: Arc<Notify>,
@@ -97,11 +83,15 @@ struct Counters {
 /// One connection, or one idle connection, as long as it is held.
 struct Counted<'a>(&'a AtomicUsize);
 
-/// How serving a stream ended.
-enum End<S> {
-    /// The connection is idle and may be waited on.
-    Idle(ClientStream<S>),
-    /// It is over.
+/// How serving requests ended.
+enum End {
+    /// What comes next is not there yet.
+    Idle,
+    /// HTTP/2 is spoken.
+    Http2,
+    /// Another protocol is spoken from now on.
+    Tunnel(Box<Connection>),
+    /// The connection is over.
     Over,
 }
 
@@ -109,12 +99,6 @@ impl Connections {
     /// Connections whose requests `proxy` answers, within `bounds`.
     pub(crate) fn new(proxy: Arc<Proxy>, bounds: &Bounds, lifecycle: Lifecycle) -> Self {
         let limits = &bounds.each;
-        let mut http1 = http1::Builder::new();
-        http1
-            // A head is complete when it is given this, or is taken back and waited for.
-            .header_read_timeout(None)
-            .max_headers(limits.max_headers)
-            .max_buf_size(limits.max_header_bytes);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
@@ -123,10 +107,12 @@ impl Connections {
             .keep_alive_interval(Some(limits.header_timeout));
         Self {
             proxy,
-            http1,
+            head_limits: HeadLimits {
+                bytes: limits.max_header_bytes,
+                fields: limits.max_headers,
+            },
             http2,
             head_timeout: limits.header_timeout,
-            max_head_bytes: limits.max_header_bytes,
             max_open: bounds.all,
             crowded: Arc::default(),
             counts: Counts::default(),
@@ -175,31 +161,47 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut client = ClientStream::new(stream);
+        let mut client = Client::new(stream);
         let mut patience = self.head_timeout;
         loop {
-            let Some(is_http2) = self.wait(&mut client, patience).await else {
+            if self.wait(&mut client, patience).await.is_none() {
                 return;
-            };
-            if is_http2 {
-                return Box::pin(self.serve_http2(client, peer)).await;
             }
-            match Box::pin(self.serve_http1(client, peer)).await {
-                End::Idle(idle) => client = idle,
+            // Boxed, so that a connection between two requests holds no room for the largest.
+            match Box::pin(self.serve_http1(&mut client, peer)).await {
+                End::Idle => client.rest(),
+                End::Http2 => {
+                    return Box::pin(self.serve_http2(client.into_stream(), peer)).await;
+                }
+                End::Tunnel(upstream) => {
+                    let carried = Box::pin(tunnel::carry(client.into_stream(), *upstream));
+                    tokio::select! {
+                        () = carried => {}
+                        () = self.lifecycle.stopping() => {}
+                    }
+                    return;
+                }
                 End::Over => return,
             }
             patience = KEEP_ALIVE;
         }
     }
 
-    /// Waits for a request, and for the end of its head; tells whether they begin HTTP/2.
-    async fn wait<S>(&self, client: &mut ClientStream<S>, patience: Duration) -> Option<bool>
+    /// Waits for a request, and for the end of its head.
+    async fn wait<S>(&self, client: &mut Client<S>, patience: Duration) -> Option<()>
     where
-        S: AsyncRead + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin,
     {
         let _idle = Counted::begin(&self.counts.0.idle);
-        self.within(patience, client.first_bytes()).await?;
-        let head = client.whole_head(self.max_head_bytes);
+        if !client.has_sent() {
+            self.within(patience, client.read()).await?;
+        }
+        let head = async {
+            while !client.is_ready(self.head_limits) {
+                client.read().await?;
+            }
+            Ok(())
+        };
         self.within(self.head_timeout, head).await
     }
 
@@ -220,80 +222,17 @@ impl Connections {
         read.ok()?.ok()
     }
 
-    async fn serve_http1<S>(&self, client: ClientStream<S>, peer: Peer) -> End<S>
+    async fn serve_http2<S>(self: &Arc<Self>, client: Rewound<S>, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = client.activity();
-        // Boxed, so that a connection between two requests holds no room for the largest.
-        let service = service_fn(|request| Box::pin(self.answer(request, peer, &activity)));
-        let mut connection = self.http1.serve_connection(TokioIo::new(client), service);
-        let mut tick = pin!(sleep_until(Instant::now() + TICK));
-        let mut was_idle = false;
-        let mut stalled = Duration::ZERO;
-        let outcome = loop {
-            let serving = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-                Poll::Pending if activity.is_between_requests() && self.is_crowd() => {
-                    Poll::Ready(None)
-                }
-                outcome => outcome.map(Some),
-            });
-            // Looking now and then, also for a stop, spares every request the look.
-            tokio::select! {
-                biased;
-                outcome = serving => break outcome,
-                () = &mut tick => {}
-            }
-            let is_idle = activity.is_idle();
-            if self.lifecycle.is_stopping() {
-                Pin::new(&mut connection).graceful_shutdown();
-            } else if is_idle && was_idle {
-                break None;
-            }
-            was_idle = is_idle;
-            stalled = if activity.is_stalled() {
-                stalled + TICK
-            } else {
-                Duration::ZERO
-            };
-            if stalled >= LONGEST_STALL {
-                tracing::debug!("a client takes nothing of its response");
-                return End::Over;
-            }
-            tick.as_mut().reset(Instant::now() + TICK);
-        };
-        let Some(outcome) = outcome else {
-            // It was given a whole head. Whatever it takes for less must not be waited for without end.
-            if !activity.take_has_begun() {
-                tracing::debug!("a head was neither served nor refused");
-                return End::Over;
-            }
-            return End::Idle(ClientStream::from_parts(connection.into_parts()));
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(%error, "connection ended early");
-            return End::Over;
-        }
-        if let Some(upstream) = activity.take_tunnel() {
-            let client = ClientStream::from_parts(connection.into_parts());
-            let carried = tunnel::carry(client, upstream);
-            tokio::select! {
-                () = carried => {}
-                () = self.lifecycle.stopping() => {}
-            }
-        }
-        End::Over
-    }
-
-    async fn serve_http2<S>(self: &Arc<Self>, client: ClientStream<S>, peer: Peer)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let activity = client.activity();
-        let connections = Arc::clone(self);
+        let proxy = Arc::clone(&self.proxy);
         let service = service_fn(move |request| {
-            let (connections, activity) = (Arc::clone(&connections), Arc::clone(&activity));
-            async move { connections.answer(request, peer, &activity).await }
+            let (proxy, request) = (Arc::clone(&proxy), Request::from_http2(request));
+            async move {
+                let response = proxy.answer(request, peer).await;
+                Ok::<_, Infallible>(response.into_http2())
+            }
         });
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(client), service));
         let outcome = tokio::select! {
@@ -310,20 +249,6 @@ impl Connections {
 
     fn is_crowd(&self) -> bool {
         self.counts.open().saturating_sub(self.counts.idle()) > self.max_open / CROWD
-    }
-
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        peer: Peer,
-        activity: &Arc<Activity>,
-    ) -> Result<Response<TrackedBody>, Infallible> {
-        let ongoing = Ongoing::begin(activity, !request.body().is_end_stream());
-        let mut response = self.proxy.answer(request, peer).await;
-        if let Some(upstream) = response.extensions_mut().remove::<tunnel::Agreed>() {
-            activity.put_tunnel(upstream);
-        }
-        Ok(response.map(|body| TrackedBody::new(body, ongoing)))
     }
 }
 

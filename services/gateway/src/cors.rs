@@ -1,33 +1,16 @@
 //! Which origins a browser may call from (the CORS protocol of the Fetch standard).
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{
-        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
-        ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-        ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-        VARY,
-    },
-};
+use http::{Method, StatusCode};
 
-use crate::{body::ResponseBody, refusal::Refusal};
+use crate::{http1::Fields, message::Response, refusal::Refusal};
 
-const METHODS: HeaderValue =
-    HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");
-const TRUE: HeaderValue = HeaderValue::from_static("true");
-const ANY: HeaderValue = HeaderValue::from_static("*");
-const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
-const VARY_PREFLIGHT: HeaderValue =
-    HeaderValue::from_static("Origin, Access-Control-Request-Headers");
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Response headers a page may read, beside those the standard always shows.
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Content-Range, Content-Location, Content-Profile, Preference-Applied, X-Total-Count, Link, \
-     Location, ETag, X-Request-ID, X-Supabase-Api-Version, Retry-After, RateLimit-Limit, \
-     RateLimit-Remaining, RateLimit-Reset, Tus-Resumable, Tus-Version, Tus-Extension, \
-     Tus-Max-Size, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires",
-);
+const EXPOSED: &str = "Content-Range, Content-Location, Content-Profile, Preference-Applied, \
+     X-Total-Count, Link, Location, ETag, X-Request-ID, X-Supabase-Api-Version, Retry-After, \
+     RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Tus-Resumable, Tus-Version, \
+     Tus-Extension, Tus-Max-Size, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires";
 
 /// Longest list of request headers that is allowed in a preflight.
 const MAX_REQUESTED_BYTES: usize = 1024;
@@ -35,19 +18,19 @@ const MAX_REQUESTED_BYTES: usize = 1024;
 /// The origins that may call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cors {
-    origins: Vec<HeaderValue>,
+    origins: Vec<String>,
     any: bool,
 }
 
 /// What one request's origin is allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access<'h> {
     /// Not a request of a page on another origin, or one that is not allowed.
     None,
     /// Any page may call, without credentials of the browser.
     Anyone,
     /// This origin may call, with credentials.
-    Origin(HeaderValue),
+    Origin(&'h [u8]),
 }
 
 impl Cors {
@@ -65,7 +48,7 @@ impl Cors {
                 .filter(|url| {
                     url.origin().ascii_serialization() == *origin && !origin.contains('*')
                 })
-                .and_then(|_| HeaderValue::try_from(origin).ok())
+                .map(|_| origin.clone())
                 .ok_or_else(|| format!("`{origin}` is not an origin such as https://app.example"))
         });
         Ok(Self {
@@ -75,12 +58,16 @@ impl Cors {
     }
 
     /// What a request from `origin` is allowed.
-    pub(crate) fn access(&self, origin: Option<&HeaderValue>) -> Access {
+    pub(crate) fn access<'h>(&self, origin: Option<&'h [u8]>) -> Access<'h> {
         match origin {
             Some(_) if self.any => Access::Anyone,
-            Some(origin) if self.origins.contains(origin) => Access::Origin(origin.clone()),
+            Some(origin) if self.lists(origin) => Access::Origin(origin),
             _ => Access::None,
         }
+    }
+
+    fn lists(&self, origin: &[u8]) -> bool {
+        self.origins.iter().any(|own| own.as_bytes() == origin)
     }
 
     /// Whether responses differ by origin.
@@ -90,75 +77,61 @@ impl Cors {
 }
 
 /// Whether the request only asks for permission.
-pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+pub(crate) fn is_preflight(method: &Method, fields: &Fields) -> bool {
+    *method == Method::OPTIONS && fields.get("access-control-request-method").is_some()
 }
 
 /// Whether a page of another origin asks that may not. A browser lets any page open a WebSocket and
 /// sends its cookies along, so here it is the server that has to look.
-pub(crate) fn is_foreign(
-    access: &Access,
-    origin: Option<&HeaderValue>,
-    host: Option<&HeaderValue>,
-) -> bool {
-    let Some(origin) = origin.filter(|_| *access == Access::None) else {
+pub(crate) fn is_foreign(access: Access<'_>, origin: Option<&[u8]>, host: &[u8]) -> bool {
+    let Some(origin) = origin.filter(|_| access == Access::None) else {
         return false;
     };
-    let origin_host = origin.to_str().ok().and_then(|text| text.split_once("://"));
-    let is_own = origin_host
-        .zip(host)
-        .is_some_and(|((_, own), host)| own.as_bytes().eq_ignore_ascii_case(host.as_bytes()));
-    !is_own
+    let scheme = memchr::memmem::find(origin, b"://");
+    let own = scheme.and_then(|at| origin.get(at + 3..));
+    !own.is_some_and(|own| own.eq_ignore_ascii_case(host))
 }
 
 /// The answer to a preflight.
-pub(crate) fn preflight(
-    access: &Access,
-    request: &HeaderMap,
-) -> Result<Response<ResponseBody>, Refusal> {
-    if *access == Access::None {
+pub(crate) fn preflight(access: Access<'_>, request: &Fields) -> Result<Response, Refusal> {
+    if access == Access::None {
         return Err(Refusal::ForeignOrigin);
     }
-    let mut response = Response::new(ResponseBody::EMPTY);
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    headers.insert(VARY, VARY_PREFLIGHT);
-    if let Some(requested) = request.get(ACCESS_CONTROL_REQUEST_HEADERS)
+    let mut response = Response::new(StatusCode::NO_CONTENT);
+    let fields = &mut response.fields;
+    fields.append_fixed("access-control-allow-methods", METHODS);
+    fields.append_fixed("access-control-max-age", "3600");
+    fields.append_fixed("vary", "Origin, Access-Control-Request-Headers");
+    if let Some(requested) = request.get("access-control-request-headers")
         && is_list_of_names(requested)
     {
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
+        fields.append("access-control-allow-headers", requested);
     }
     Ok(response)
 }
 
 /// Tells the browser what `access` allows.
-pub(crate) fn decorate(headers: &mut HeaderMap, access: &Access, varies: bool) {
+pub(crate) fn decorate(fields: &mut Fields, access: Access<'_>, varies: bool) {
     match access {
         Access::None => {}
-        Access::Anyone => {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-        }
+        Access::Anyone => fields.append_fixed("access-control-allow-origin", "*"),
         Access::Origin(origin) => {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+            fields.append("access-control-allow-origin", origin);
+            fields.append_fixed("access-control-allow-credentials", "true");
         }
     }
-    if *access != Access::None {
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    if access != Access::None {
+        fields.append_fixed("access-control-expose-headers", EXPOSED);
     }
     if varies {
-        headers.append(VARY, VARY_ORIGIN);
+        fields.append_fixed("vary", "Origin");
     }
 }
 
-fn is_list_of_names(value: &HeaderValue) -> bool {
+fn is_list_of_names(value: &[u8]) -> bool {
+    let mut names = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     value.len() <= MAX_REQUESTED_BYTES
-        && value.to_str().is_ok_and(|text| {
-            let mut names = text.split(',').map(str::trim);
-            names.all(|name| HeaderName::from_bytes(name.as_bytes()).is_ok())
-        })
+        && names.all(|name| http::HeaderName::from_bytes(name).is_ok())
 }
 
 #[cfg(test)]
@@ -170,15 +143,15 @@ mod tests {
         Cors::new(&origins)
     }
 
-    fn access(cors: &Cors, origin: &'static str) -> Access {
-        cors.access(Some(&HeaderValue::from_static(origin)))
+    fn access<'h>(cors: &Cors, origin: &'h str) -> Access<'h> {
+        cors.access(Some(origin.as_bytes()))
     }
 
     #[test]
     fn only_listed_origins_are_let_in() {
         let cors = cors(&["https://app.example", "http://localhost:5173"]).unwrap();
-        let own = HeaderValue::from_static("https://app.example");
-        assert_eq!(access(&cors, "https://app.example"), Access::Origin(own));
+        let own = Access::Origin(b"https://app.example");
+        assert_eq!(access(&cors, "https://app.example"), own);
         for foreign in [
             "https://app.example.evil.test",
             "http://app.example",
@@ -192,14 +165,12 @@ mod tests {
     #[test]
     fn a_star_never_comes_with_credentials() {
         let cors = cors(&["*"]).unwrap();
-        let mut headers = HeaderMap::new();
-        decorate(
-            &mut headers,
-            &access(&cors, "https://any.example"),
-            cors.varies(),
-        );
-        assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
-        assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        let mut fields = Fields::default();
+        let anyone = access(&cors, "https://any.example");
+        decorate(&mut fields, anyone, cors.varies());
+        let allowed = fields.only("access-control-allow-origin");
+        assert_eq!(allowed, Some(&b"*"[..]));
+        assert_eq!(fields.get("access-control-allow-credentials"), None);
     }
 
     #[test]

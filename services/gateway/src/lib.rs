@@ -33,20 +33,22 @@ mod config;
 mod connection;
 mod cors;
 mod headers;
+mod http1;
 mod keys;
 mod limits;
+mod message;
 mod onward;
 mod operations;
 mod proxy;
 mod refusal;
 mod reload;
 mod respond;
+mod rewound;
 mod routes;
 mod tls;
 mod tokens;
 mod tunnel;
 mod upstream;
-mod whole;
 mod workers;
 
 /// The gateway, as something to launch.

@@ -1,41 +1,31 @@
 //! The request as the upstream gets it, and the response as it comes back.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, mem, net::IpAddr};
 
-use common::{
-    context::{REQUEST_ID, TRACEPARENT},
-    lifecycle::Lifecycle,
-};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version,
-    header::AUTHORIZATION, uri::PathAndQuery,
-};
-use hyper::body::Incoming;
+use http::{HeaderValue, StatusCode, Uri};
+use tokio::time::Instant;
 use url::form_urlencoded;
 
 use crate::{
-    body::{BodyError, RequestBody, ResponseBody},
+    body::{BodyError, Incoming, RequestBody, ResponseBody},
     client_address::Client,
     headers::{
         self, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO,
         Found,
     },
+    http1::RequestHead,
+    message::Response,
     proxy::Exchange,
     refusal::Refusal,
     routes::Route,
-    tunnel,
-    upstream::Failure,
+    upstream::{Failure, Outgoing},
 };
-
-const HTTP: HeaderValue = HeaderValue::from_static("http");
-const HTTPS: HeaderValue = HeaderValue::from_static("https");
-const PORT_80: HeaderValue = HeaderValue::from_static("80");
-const PORT_443: HeaderValue = HeaderValue::from_static("443");
 
 /// A request that may go on, and how.
 #[derive(Debug)]
 pub(crate) struct Departure<'a> {
     pub(crate) route: &'a Route,
+    pub(crate) head: &'a RequestHead,
     /// The path the upstream is asked for.
     pub(crate) path: &'a str,
     /// The query without a key.
@@ -44,88 +34,119 @@ pub(crate) struct Departure<'a> {
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) client: Client,
     /// The host the client asked for.
-    pub(crate) host: HeaderValue,
-    pub(crate) found: Found,
+    pub(crate) host: &'a [u8],
+    pub(crate) found: Found<'a>,
     /// Whether a WebSocket is to be opened.
     pub(crate) is_handshake: bool,
 }
 
 /// Passes the request on and its response back.
 pub(crate) async fn send(
-    departure: Departure<'_>,
-    request: Request<Incoming>,
+    mut departure: Departure<'_>,
+    body: Incoming,
     exchange: &mut Exchange<'_>,
-    lifecycle: &Lifecycle,
-) -> Result<Response<ResponseBody>, Refusal> {
+) -> Result<Response, Refusal> {
     let (route, is_handshake) = (departure.route, departure.is_handshake);
     let patience = route.patience();
-    let request = prepare(departure, request, exchange)?;
-    let asked = exchange.context.elapsed();
+    let passing = mem::take(&mut departure.found.passing);
+    let lent = Lent::new(&departure, exchange);
+    let request = outgoing(&departure, passing, &lent);
+    let asked = Instant::now();
     let outcome = if is_handshake {
         // Boxed, so that other requests hold no room for it.
-        Box::pin(tunnel::open(request, route, lifecycle)).await
+        Box::pin(route.upstream.open(&request, patience)).await
     } else {
-        route.upstream.send(request, patience).await.map(|answer| {
-            let (mut parts, body) = answer.response.into_parts();
-            headers::clean_response(&mut parts.headers);
-            let body = ResponseBody::from_upstream(body, answer.lease, patience.read);
-            Response::from_parts(parts, body)
-        })
+        let body = RequestBody::new(body, route.max_body_bytes);
+        route.upstream.send(&request, body, patience, asked).await
     };
-    exchange.upstream = Some(exchange.context.elapsed().saturating_sub(asked));
-    let response = outcome.map_err(|failure| refusal_for(&failure, route))?;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS && !is_handshake {
+    exchange.note_answer(asked, Instant::now());
+    let (head, answer) = outcome.map_err(|failure| refusal_for(&failure, route))?;
+    let mut response = Response {
+        status: head.status,
+        fields: head.fields,
+        body: ResponseBody::EMPTY,
+        tunnel: None,
+    };
+    headers::clean_response(&mut response.fields);
+    if head.status != StatusCode::SWITCHING_PROTOCOLS {
+        response.body = ResponseBody::from_upstream(answer, patience.read);
+        return Ok(response);
+    }
+    if !is_handshake {
         return Err(Refusal::BadAnswer);
     }
+    response.fields.append_fixed("connection", "upgrade");
+    response.fields.append_fixed("upgrade", "websocket");
+    response.tunnel = Some(answer.into_connection());
     Ok(response)
 }
 
-/// The request with the upstream's path and the gateway's headers.
-fn prepare(
-    departure: Departure<'_>,
-    request: Request<Incoming>,
-    exchange: &Exchange<'_>,
-) -> Result<Request<RequestBody>, Refusal> {
-    let Departure {
-        route,
-        client,
-        host: asked_host,
-        found,
-        ..
-    } = departure;
-    let (mut parts, body) = request.into_parts();
-    parts.extensions.clear();
-    headers::join_cookies(&mut parts.headers, parts.version);
-    parts.uri = uri(departure.path, departure.query)?;
-    parts.version = Version::HTTP_11;
+/// What the gateway says in the request, as long as it is needed.
+struct Lent<'a> {
+    address: Vec<u8>,
+    proto: &'a [u8],
+    host: &'a [u8],
+    port: &'a [u8],
+    id: &'a [u8],
+    trace: [u8; 55],
+}
 
-    let forwarded = found.forwarded;
-    let believed = |value: Option<HeaderValue>| value.filter(|_| client.is_trusted_peer);
-    let proto = believed(forwarded.proto).unwrap_or(if client.is_secure { HTTPS } else { HTTP });
-    let host = believed(forwarded.host).unwrap_or(asked_host);
-    let port = believed(forwarded.port).unwrap_or_else(|| port_of(&host, &proto));
-    let set = [
-        (FORWARDED_FOR, address_header(client.address)),
-        (FORWARDED_PROTO, proto),
-        (FORWARDED_PORT, port),
-        (FORWARDED_HOST, host),
-        (FORWARDED_PREFIX, route.prefix_header.clone()),
-        (REQUEST_ID, exchange.context.id_header().clone()),
-        (TRACEPARENT, exchange.context.trace().header()),
-    ];
-    set_all(&mut parts.headers, set);
-    if let Some(authorization) = departure.authorization {
-        parts.headers.insert(AUTHORIZATION, authorization);
+impl<'a> Lent<'a> {
+    fn new(departure: &Departure<'a>, exchange: &'a Exchange<'_>) -> Self {
+        let (client, forwarded) = (departure.client, &departure.found.forwarded);
+        let believed = |value: Option<&'a [u8]>| value.filter(|_| client.is_trusted_peer);
+        let own_proto: &[u8] = if client.is_secure { b"https" } else { b"http" };
+        let proto = believed(forwarded.proto).unwrap_or(own_proto);
+        let host = believed(forwarded.host).unwrap_or(departure.host);
+        Self {
+            address: address_text(client.address),
+            proto,
+            host,
+            port: believed(forwarded.port).unwrap_or_else(|| port_of(host, proto)),
+            id: exchange.context.id_header().as_bytes(),
+            trace: exchange.context.trace().header_text(),
+        }
     }
-    let body = RequestBody::new(body, route.max_body_bytes);
-    Ok(Request::from_parts(parts, body))
+}
+
+/// The request with the upstream's path and the gateway's headers.
+fn outgoing<'a>(
+    departure: &'a Departure<'_>,
+    mut fields: Vec<(&'a [u8], &'a [u8])>,
+    lent: &'a Lent<'_>,
+) -> Outgoing<'a> {
+    if let Some(authorization) = &departure.authorization {
+        fields.retain(|(name, _)| *name != b"authorization");
+        fields.push((b"authorization", authorization.as_bytes()));
+    }
+    if departure.is_handshake {
+        fields.extend([
+            (&b"connection"[..], &b"upgrade"[..]),
+            (b"upgrade", b"websocket"),
+        ]);
+    }
+    fields.extend([
+        (FORWARDED_FOR, &*lent.address),
+        (FORWARDED_PROTO, lent.proto),
+        (FORWARDED_PORT, lent.port),
+        (FORWARDED_HOST, lent.host),
+        (FORWARDED_PREFIX, departure.route.prefix.as_bytes()),
+        (b"x-request-id", lent.id),
+        (b"traceparent", &lent.trace),
+    ]);
+    Outgoing {
+        method: &departure.head.method,
+        path: departure.path,
+        query: departure.query,
+        fields,
+    }
 }
 
 /// The host the client asked for; the request target goes before the header (RFC 9112, 3.2.2).
-pub(crate) fn asked_host(uri: &Uri, found: &Found) -> Option<HeaderValue> {
+pub(crate) fn asked_host<'a>(uri: &'a Uri, found: &Found<'a>) -> Option<&'a [u8]> {
     match uri.authority() {
-        Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
-        None => found.host.clone(),
+        Some(authority) => Some(authority.as_str().as_bytes()),
+        None => found.host,
     }
 }
 
@@ -147,36 +168,12 @@ pub(crate) fn split_key(query: Option<&str>) -> (Option<Cow<'_, str>>, Option<Co
     (rest, key)
 }
 
-fn uri(path: &str, query: Option<&str>) -> Result<Uri, Refusal> {
-    let path_and_query = match query {
-        None => PathAndQuery::try_from(path),
-        Some(query) => {
-            let mut text = String::with_capacity(path.len() + 1 + query.len());
-            text.push_str(path);
-            text.push('?');
-            text.push_str(query);
-            PathAndQuery::from_maybe_shared(bytes::Bytes::from(text))
-        }
-    };
-    path_and_query
-        .map(Uri::from)
-        .map_err(|_| Refusal::AmbiguousPath)
-}
-
-fn set_all(headers: &mut HeaderMap, set: [(HeaderName, HeaderValue); 7]) {
-    headers.reserve(set.len() + 2);
-    for (name, value) in set {
-        headers.insert(name, value);
-    }
-}
-
 /// The client alone, not a chain: whichever end of a chain a service reads, it must be this.
-fn address_header(address: IpAddr) -> HeaderValue {
-    let text = match address {
-        IpAddr::V4(address) => HeaderValue::try_from(dotted(address.octets())),
-        IpAddr::V6(address) => HeaderValue::try_from(address.to_string()),
-    };
-    text.unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+fn address_text(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => dotted(address.octets()),
+        IpAddr::V6(address) => address.to_string().into_bytes(),
+    }
 }
 
 /// As an address prints itself, for a tenth of the time; every request has one.
@@ -197,32 +194,23 @@ fn dotted(octets: [u8; 4]) -> Vec<u8> {
     text
 }
 
-fn port_of(host: &HeaderValue, proto: &HeaderValue) -> HeaderValue {
-    let text = host.as_bytes();
-    let digits = text
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    match text.split_at_checked(text.len() - digits) {
-        Some((before, port)) if before.ends_with(b":") && digits > 0 => {
-            HeaderValue::from_bytes(port).unwrap_or(PORT_80)
-        }
-        _ if *proto == HTTPS => PORT_443,
-        _ => PORT_80,
+fn port_of<'a>(host: &'a [u8], proto: &[u8]) -> &'a [u8] {
+    let digits = host.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    match host.split_at_checked(host.len() - digits.count()) {
+        Some((before, port)) if before.ends_with(b":") && !port.is_empty() => port,
+        _ if proto == b"https" => b"443",
+        _ => b"80",
     }
 }
 
 /// What the client is told, and the log.
 fn refusal_for(failure: &Failure, route: &Route) -> Refusal {
-    if let Failure::Broken(error) = failure {
-        match BodyError::behind(error) {
-            Some(BodyError::TooLarge) => return Refusal::TooLarge,
-            Some(BodyError::ClientSilent) => return Refusal::ClientSilent,
-            // Only the client's side of a body takes part in sending a request.
-            Some(BodyError::Broken(_)) => return Refusal::BadBody,
-            Some(BodyError::UpstreamSilent) | None => {}
-        }
+    if let Failure::Client(error) = failure {
+        return match error {
+            BodyError::TooLarge => Refusal::TooLarge,
+            BodyError::ClientSilent => Refusal::ClientSilent,
+            _ => Refusal::BadBody,
+        };
     }
     let upstream = &**route.upstream.name();
     tracing::warn!(
@@ -233,7 +221,7 @@ fn refusal_for(failure: &Failure, route: &Route) -> Refusal {
     );
     match failure {
         Failure::Unreachable(_) => Refusal::Unreachable,
-        Failure::Broken(_) => Refusal::BadAnswer,
+        Failure::Broken(_) | Failure::Client(_) => Refusal::BadAnswer,
         Failure::TimedOut => Refusal::TimedOut,
     }
 }
@@ -265,16 +253,15 @@ mod tests {
     #[test]
     fn an_address_is_written_as_it_prints_itself() {
         for text in ["0.0.0.0", "10.20.100.255", "192.0.2.9", "2001:db8::1"] {
-            assert_eq!(address_header(text.parse().unwrap()), text);
+            assert_eq!(address_text(text.parse().unwrap()), text.as_bytes());
         }
     }
 
     #[test]
     fn the_port_is_the_hosts_or_the_protocols() {
-        let port = |host: &'static str, proto| port_of(&HeaderValue::from_static(host), &proto);
-        assert_eq!(port("example.org:8443", HTTPS), "8443");
-        assert_eq!(port("example.org", HTTPS), "443");
-        assert_eq!(port("[::1]", HTTP), "80");
-        assert_eq!(port("[::1]:8000", HTTP), "8000");
+        assert_eq!(port_of(b"example.org:8443", b"https"), b"8443");
+        assert_eq!(port_of(b"example.org", b"https"), b"443");
+        assert_eq!(port_of(b"[::1]", b"http"), b"80");
+        assert_eq!(port_of(b"[::1]:8000", b"http"), b"8000");
     }
 }

@@ -2,9 +2,9 @@
 //! Everything else is on the admin listener.
 
 use common::lifecycle::Lifecycle;
-use http::{HeaderValue, Method, Response, StatusCode, header::CONTENT_TYPE};
+use http::{Method, StatusCode};
 
-use crate::body::ResponseBody;
+use crate::message::Response;
 
 /// The answer, when `path` asks for the gateway's own health.
 pub(crate) fn answer(
@@ -12,7 +12,7 @@ pub(crate) fn answer(
     path: &str,
     lifecycle: &Lifecycle,
     is_degraded: bool,
-) -> Option<Response<ResponseBody>> {
+) -> Option<Response> {
     if *method != Method::GET && *method != Method::HEAD {
         return None;
     }
@@ -27,11 +27,7 @@ pub(crate) fn answer(
     }
 }
 
-fn status(code: StatusCode, word: &str) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::of(format!("{{\"status\":\"{word}\"}}")));
-    *response.status_mut() = code;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+fn status(code: StatusCode, word: &str) -> Response {
+    let body = format!("{{\"status\":\"{word}\"}}");
+    Response::of(code, "application/json", body)
 }

@@ -1,17 +1,20 @@
 //! What the gateway itself answers when a request goes no further.
 
 use common::error::Problem;
-use http::{
-    HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
-};
+use http::StatusCode;
 use serde_json::json;
 
-use crate::body::ResponseBody;
+use crate::{http1::BadHead, message::Response};
 
 /// Why a request was not passed on, or its response not passed back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
+    /// What came is not a request, or can be read in more than one way.
+    #[error("the request is not valid HTTP, see RFC 9112")]
+    BadHead,
+    /// The request line and the headers are too long, or the headers too many.
+    #[error("the request's headers are too large or too many")]
+    HeadTooLarge,
     /// The path can be read in more than one way.
     #[error("the path has dot segments, encoded slashes or broken escapes; send it resolved")]
     AmbiguousPath,
@@ -71,9 +74,12 @@ pub(crate) enum Refusal {
 impl Problem for Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::AmbiguousPath | Self::BadHeader | Self::BadHandshake | Self::BadBody => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BadHead
+            | Self::AmbiguousPath
+            | Self::BadHeader
+            | Self::BadHandshake
+            | Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MissingKey | Self::InvalidKey => StatusCode::UNAUTHORIZED,
@@ -91,6 +97,8 @@ impl Problem for Refusal {
 
     fn code(&self) -> &'static str {
         match self {
+            Self::BadHead => "invalid_request",
+            Self::HeadTooLarge => "headers_too_large",
             Self::AmbiguousPath => "invalid_path",
             Self::BadHeader => "invalid_header",
             Self::BadMethod => "method_not_allowed",
@@ -113,29 +121,33 @@ impl Problem for Refusal {
 
 impl Refusal {
     /// The response, in the envelope all our services use.
-    pub(crate) fn response(self, request_id: &str) -> Response<ResponseBody> {
+    pub(crate) fn response(self, request_id: &str) -> Response {
         let envelope = json!({
             "success": false,
             "error": { "code": self.code(), "message": self.to_string() },
             "meta": { "request_id": request_id },
         });
-        let mut response = Response::new(ResponseBody::of(envelope.to_string()));
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = Response::of(self.status(), "application/json", envelope.to_string());
+        let fields = &mut response.fields;
         match self {
             Self::RateLimited { retry_after } => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
+                fields.append("retry-after", retry_after.to_string().as_bytes());
             }
-            Self::Unreachable => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            }
+            Self::Unreachable => fields.append_fixed("retry-after", "1"),
             Self::BadMethod => {
-                let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+                fields.append_fixed("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
             }
             _ => {}
         }
         response
+    }
+}
+
+impl From<BadHead> for Refusal {
+    fn from(error: BadHead) -> Self {
+        match error {
+            BadHead::Malformed => Self::BadHead,
+            BadHead::TooLarge => Self::HeadTooLarge,
+        }
     }
 }

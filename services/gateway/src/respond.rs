@@ -1,43 +1,44 @@
 //! What every response carries, whoever made it.
 
-use common::context::REQUEST_ID;
-use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
-};
-
 use crate::{
     cors,
+    http1::Fields,
     limits::Verdict,
     proxy::{Exchange, Table},
 };
 
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-const DENY: HeaderValue = HeaderValue::from_static("DENY");
-const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
-
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-
 /// Adds request id, security headers, CORS and the state of the limit.
-pub(crate) fn decorate(headers: &mut HeaderMap, exchange: &Exchange<'_>, table: &Table) {
-    headers.reserve(12);
-    headers.insert(REQUEST_ID, exchange.context.id_header().clone());
-    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    headers.insert(X_FRAME_OPTIONS, DENY);
-    headers.insert(REFERRER_POLICY, NO_REFERRER);
+pub(crate) fn decorate(fields: &mut Fields, exchange: &Exchange<'_>, table: &Table) {
+    // An upstream's would contradict them.
+    fields.retain(|name, _| {
+        !matches!(
+            name,
+            b"x-request-id" | b"x-content-type-options" | b"x-frame-options" | b"referrer-policy"
+        ) && (name != b"strict-transport-security" || table.hsts.is_none())
+    });
+    fields.append("x-request-id", exchange.context.id_header().as_bytes());
+    fields.append_fixed("x-content-type-options", "nosniff");
+    fields.append_fixed("x-frame-options", "DENY");
+    fields.append_fixed("referrer-policy", "no-referrer");
     if let Some(hsts) = &table.hsts {
-        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        fields.append("strict-transport-security", hsts.as_bytes());
     }
-    cors::decorate(headers, &exchange.access, exchange.varies);
+    if fields.get("date").is_none() {
+        let now = httpdate::fmt_http_date(exchange.context.began());
+        fields.append("date", now.as_bytes());
+    }
+    cors::decorate(fields, exchange.access, exchange.varies);
     if let Some(verdict) = &exchange.verdict {
-        announce(headers, verdict);
+        announce(fields, verdict);
     }
 }
 
-fn announce(headers: &mut HeaderMap, verdict: &Verdict) {
-    headers.insert(LIMIT, HeaderValue::from(verdict.limit));
-    headers.insert(REMAINING, HeaderValue::from(verdict.remaining));
-    headers.insert(RESET, HeaderValue::from(verdict.reset_seconds));
+fn announce(fields: &mut Fields, verdict: &Verdict) {
+    for (name, value) in [
+        ("ratelimit-limit", verdict.limit),
+        ("ratelimit-remaining", verdict.remaining),
+        ("ratelimit-reset", verdict.reset_seconds),
+    ] {
+        fields.append(name, itoa::Buffer::new().format(value).as_bytes());
+    }
 }

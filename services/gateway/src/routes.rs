@@ -2,8 +2,6 @@
 
 use std::{cmp::Reverse, collections::HashMap, fmt, ops::Deref, sync::Arc};
 
-use http::HeaderValue;
-
 pub(crate) use self::plan::{LimitBy, Plan, Rules, Surroundings};
 use crate::{
     access::Meters,
@@ -30,8 +28,6 @@ pub(crate) struct Routes {
 /// One route, ready to be used.
 pub(crate) struct Route {
     rules: Rules,
-    /// The prefix as `X-Forwarded-Prefix`.
-    pub(crate) prefix_header: HeaderValue,
     /// Where requests go.
     pub(crate) upstream: Arc<Upstream>,
     /// Index of each consumer that may use it.
@@ -78,8 +74,6 @@ impl Route {
     fn new(rules: Rules, keys: &Keys, upstreams: &Upstreams) -> Self {
         let consumers = rules.consumers.iter();
         Self {
-            prefix_header: HeaderValue::try_from(&*rules.prefix)
-                .unwrap_or_else(|_| HeaderValue::from_static("/")),
             upstream: upstreams.get(&rules.targets),
             consumers: consumers.filter_map(|name| keys.position(name)).collect(),
             limit_rule: limits::rule(&rules.name),

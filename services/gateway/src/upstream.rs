@@ -12,24 +12,29 @@ use std::{
 
 use arc_swap::ArcSwap;
 use common::lifecycle::Lifecycle;
-use http::{HeaderValue, Method, Request, Response, header::HOST};
-use hyper::body::Incoming;
-use tokio::{sync::Notify, time::timeout};
+use http::Method;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::names::Names;
-pub(crate) use self::target::Target;
-use self::{
-    address::Address,
-    budget::Budget,
-    connection::{Connection, ExchangeError},
+use self::{address::Address, budget::Budget, exchange::ExchangeError};
+pub(crate) use self::{
+    connection::Connection, exchange::Exchange, outgoing::Outgoing, target::Target,
 };
-use crate::body::RequestBody;
+use crate::{
+    body::{BodyError, Incoming, RequestBody},
+    http1::ResponseHead,
+};
 
 pub(crate) mod address;
 mod budget;
-pub(crate) mod connection;
+mod connection;
+mod exchange;
 mod names;
+mod outgoing;
 mod target;
 
 /// Time between two look-ups of an upstream's names.
@@ -65,17 +70,8 @@ pub(crate) struct Upstream {
     _stop_upkeep: DropGuard,
 }
 
-/// A response whose body is still to be read from its connection.
-pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
-    pub(crate) lease: Lease,
-}
-
-/// A connection in use, and where it goes back to.
-pub(crate) struct Lease {
-    connection: Box<Connection>,
-    address: Arc<Address>,
-}
+/// A connection, and where it goes back to.
+type Way = (Arc<Address>, Box<Connection>);
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +90,10 @@ pub(crate) enum Failure {
     Unreachable(#[source] std::io::Error),
     /// The connection broke, or what came was not HTTP.
     #[error("the upstream did not answer properly")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] std::io::Error),
+    /// The request itself broke off on its way.
+    #[error("the client did not finish its request")]
+    Client(#[source] BodyError),
     /// Nothing came for too long.
     #[error("the upstream did not answer in time")]
     TimedOut,
@@ -155,51 +154,55 @@ impl Upstream {
     }
 
     /// Sends `request` to one address; to another only if it may be repeated and none has seen it.
+    /// The response's body is still to be read. It is `now`.
     pub(crate) async fn send(
         &self,
-        mut request: Request<RequestBody>,
+        request: &Outgoing<'_>,
+        mut body: RequestBody,
         patience: Patience,
-    ) -> Result<Answer, Failure> {
-        let most = most_attempts(request.method());
+        now: Instant,
+    ) -> Result<(ResponseHead, Exchange), Failure> {
+        let most = most_attempts(request.method);
         let mut attempts = most;
         loop {
             attempts -= 1;
-            let (address, mut connection, is_reused) = match self.kept_connection() {
-                Some((address, connection)) => (address, connection, true),
+            let (way, is_reused) = match self.kept_connection(now) {
+                Some(way) => (way, true),
                 // Boxed, so that requests on kept connections hold no room for it.
                 None => Box::pin(self.connection(most, patience.connect)).await?,
             };
-            request.headers_mut().insert(HOST, address.host().clone());
-            match connection.exchange(request, patience.read).await {
-                Ok(response) => {
-                    let lease = Lease {
-                        connection,
-                        address,
-                    };
-                    return Ok(Answer { response, lease });
-                }
+            let began = if is_reused { now } else { Instant::now() };
+            match Exchange::begin(way, request, body, began, patience.read).await {
+                Ok(answer) => return Ok(answer),
                 // A kept connection that had ended before this request: there was no attempt yet, and
                 // there are only so many of them.
                 Err(ExchangeError::NotSent(unsent, _)) if is_reused => {
-                    request = *unsent;
+                    body = unsent;
                     attempts += 1;
                 }
                 Err(ExchangeError::NotSent(unsent, _)) if attempts > 0 && self.may_try_again() => {
-                    request = *unsent;
+                    body = unsent;
                 }
-                Err(ExchangeError::NotSent(_, error) | ExchangeError::Broken(error)) => {
-                    return Err(Failure::Broken(error));
-                }
-                Err(ExchangeError::TimedOut) => return Err(Failure::TimedOut),
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// A new connection that is not kept, for a protocol other than HTTP: whose handshake is a GET.
-    pub(crate) async fn connect(
+    /// Sends `request`, which has no body, on a new connection that will not be kept: it asks to
+    /// change the protocol.
+    pub(crate) async fn open(
         &self,
+        request: &Outgoing<'_>,
         patience: Patience,
-    ) -> Result<(Arc<Address>, Box<Connection>), Failure> {
+    ) -> Result<(ResponseHead, Exchange), Failure> {
+        let way = self.connect(patience).await?;
+        let body = RequestBody::new(Incoming::None, 0);
+        let answer = Exchange::begin(way, request, body, Instant::now(), patience.read).await?;
+        Ok(answer)
+    }
+
+    /// A new connection, to one of the addresses a GET may be tried at.
+    async fn connect(&self, patience: Patience) -> Result<Way, Failure> {
         let mut refused = None;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let most = MAX_ATTEMPTS;
@@ -216,31 +219,27 @@ impl Upstream {
     }
 
     /// A connection that was kept, to the address whose turn it is.
-    fn kept_connection(&self) -> Option<(Arc<Address>, Box<Connection>)> {
+    fn kept_connection(&self, now: Instant) -> Option<Way> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let address = next_healthy(&self.addresses.load(), turn)?;
-        let connection = address.take_idle()?;
+        let connection = address.take_idle(now)?;
         Some((address, connection))
     }
 
     /// A connection that is ready, kept or new, and whether it was kept; to the first of `most`
     /// addresses that can be reached.
-    async fn connection(
-        &self,
-        most: usize,
-        limit: Duration,
-    ) -> Result<(Arc<Address>, Box<Connection>, bool), Failure> {
+    async fn connection(&self, most: usize, limit: Duration) -> Result<(Way, bool), Failure> {
         let turn = self.turn.load(Ordering::Relaxed).wrapping_sub(1);
         let mut refused = None;
         for address in self.candidates(turn, most, limit).await? {
-            if let Some(connection) = address.take_idle() {
-                return Ok((address, connection, true));
+            if let Some(connection) = address.take_idle(Instant::now()) {
+                return Ok(((address, connection), true));
             }
             if refused.is_some() && !self.may_try_again() {
                 break;
             }
             match address.connect(limit).await {
-                Ok(connection) => return Ok((address, connection, false)),
+                Ok(connection) => return Ok(((address, connection), false)),
                 Err(error) => refused = Some(self.note_trouble(error)),
             }
         }
@@ -348,15 +347,13 @@ fn unreachable_because(error: Option<std::io::Error>) -> Failure {
     Failure::Unreachable(error.unwrap_or_else(|| std::io::Error::other("the name has no address")))
 }
 
-impl Lease {
-    /// The connection, to be driven while the body is read.
-    pub(crate) fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
-    }
-
-    /// Gives the connection back after a complete exchange.
-    pub(crate) fn give_back(self) {
-        self.address.keep(self.connection);
+impl From<ExchangeError> for Failure {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::NotSent(_, error) | ExchangeError::Broken(error) => Self::Broken(error),
+            ExchangeError::Client(error) => Self::Client(error),
+            ExchangeError::TimedOut => Self::TimedOut,
+        }
     }
 }
 
@@ -370,17 +367,6 @@ impl fmt::Debug for Upstreams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Upstreams")
     }
-}
-
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Lease")
-    }
-}
-
-/// The `Host` header for requests to `authority`.
-pub(crate) fn host_header(authority: &str) -> HeaderValue {
-    HeaderValue::try_from(authority).unwrap_or_else(|_| HeaderValue::from_static("upstream"))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(super) fn check(source: &str) -> Result<(), (usize, &'static str)> {
         }
         tokens += 1;
         let is_product = matches!(token, Token::Mul | Token::Pow);
-        let line = usize::try_from(span.start_line).unwrap_or(1);
+        let line = usize::from(span.start_line);
         // A text or a list times a number is as long as a variable says.
         if is_product {
             return Err((line, "there is no `*`: count before, or write a loop"));

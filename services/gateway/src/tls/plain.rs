@@ -1,13 +1,9 @@
 //! What is still answered without TLS once there is TLS: challenges, and where to go instead.
 
-use http::{
-    HeaderValue, Response, StatusCode, Uri,
-    header::{CONTENT_TYPE, LOCATION},
-    uri::Authority,
-};
+use http::{StatusCode, Uri, uri::Authority};
 
 use super::Challenges;
-use crate::body::ResponseBody;
+use crate::message::Response;
 
 /// Answers requests that came without TLS.
 #[derive(Clone, Debug)]
@@ -20,30 +16,20 @@ pub(crate) struct PlainDoor {
 
 impl PlainDoor {
     /// The answer to a request for `path` of `host`; nothing when the host is none.
-    pub(crate) fn answer(
-        &self,
-        path: &str,
-        uri: &Uri,
-        host: &HeaderValue,
-    ) -> Option<Response<ResponseBody>> {
+    pub(crate) fn answer(&self, path: &str, uri: &Uri, host: &[u8]) -> Option<Response> {
         if let Some(answer) = self.challenges.answer(path) {
-            let mut response = Response::new(ResponseBody::of(answer));
-            let kind = HeaderValue::from_static("application/octet-stream");
-            response.headers_mut().insert(CONTENT_TYPE, kind);
-            return Some(response);
+            let kind = "application/octet-stream";
+            return Some(Response::of(StatusCode::OK, kind, answer));
         }
-        let asked: Authority = host.to_str().ok()?.parse().ok()?;
+        let asked = Authority::try_from(host).ok()?;
         let port = match self.tls_port {
             443 => String::new(),
             port => format!(":{port}"),
         };
         let rest = uri.path_and_query().map_or("/", |rest| rest.as_str());
         let place = format!("https://{}{port}{rest}", asked.host());
-        let mut response = Response::new(ResponseBody::EMPTY);
-        *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-        response
-            .headers_mut()
-            .insert(LOCATION, HeaderValue::try_from(place).ok()?);
+        let mut response = Response::new(StatusCode::PERMANENT_REDIRECT);
+        response.fields.append("location", place.as_bytes());
         Some(response)
     }
 }

@@ -10,13 +10,16 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use crate::workers::{self, MAX_WORKERS};
 
 /// Connections one worker keeps for one address.
 const MAX_IDLE: usize = 256;
+
+/// Memory a kept connection may hold for what it reads.
+const MAX_KEPT_BYTES: usize = 4096;
 
 /// How long after its last request a connection is kept; shorter than services keep theirs.
 const IDLE_FOR: Duration = Duration::from_secs(10);
@@ -34,7 +37,7 @@ struct Own(Mutex<Kept>);
 /// A place where an upstream listens.
 pub(crate) struct Address {
     socket: SocketAddr,
-    host: HeaderValue,
+    host: Box<str>,
     /// By the worker that opened them.
     idle: Box<[Own]>,
     failures: AtomicU32,
@@ -42,10 +45,10 @@ pub(crate) struct Address {
 
 impl Address {
     /// An address nothing is known about yet; requests to it say `host`.
-    pub(crate) fn new(socket: SocketAddr, host: HeaderValue) -> Self {
+    pub(crate) fn new(socket: SocketAddr, host: &str) -> Self {
         Self {
             socket,
-            host,
+            host: host.into(),
             idle: (0..MAX_WORKERS).map(|_| Own(Mutex::default())).collect(),
             failures: AtomicU32::new(0),
         }
@@ -57,8 +60,8 @@ impl Address {
     }
 
     /// The `Host` header of requests to it.
-    pub(crate) fn host(&self) -> &HeaderValue {
-        &self.host
+    pub(crate) fn host(&self) -> &[u8] {
+        self.host.as_bytes()
     }
 
     /// Whether the last attempt to connect to it failed.
@@ -77,19 +80,18 @@ impl Address {
     }
 
     /// A kept connection. It may have ended a moment ago, which shows before anything is sent on it.
-    pub(crate) fn take_idle(&self) -> Option<Box<Connection>> {
+    pub(crate) fn take_idle(&self, now: Instant) -> Option<Box<Connection>> {
         let connection = lock(self.own_idle()?).pop()?;
-        (connection.last_used().elapsed() < IDLE_FOR).then_some(connection)
+        (now - connection.last_used() < IDLE_FOR).then_some(connection)
     }
 
-    /// Keeps a connection for the next request, if it is fit for one.
+    /// Keeps a connection for the next request.
     pub(crate) fn keep(&self, mut connection: Box<Connection>) {
-        if connection.is_ready() {
-            let Some(idle) = self.own_idle() else { return };
-            let mut idle = lock(idle);
-            if idle.len() < MAX_IDLE {
-                idle.push(connection);
-            }
+        connection.inbox.shrink(MAX_KEPT_BYTES);
+        let Some(idle) = self.own_idle() else { return };
+        let mut idle = lock(idle);
+        if idle.len() < MAX_IDLE {
+            idle.push(connection);
         }
     }
 

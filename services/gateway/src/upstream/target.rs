@@ -6,10 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use http::HeaderValue;
 use url::Url;
 
-use super::{address::Address, host_header, names::Names};
+use super::{address::Address, names::Names};
 
 /// Host and port of an upstream, as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,10 +37,6 @@ impl Target {
         let address: IpAddr = host.parse().ok()?;
         Some(SocketAddr::new(address, self.port))
     }
-
-    fn host_header(&self) -> HeaderValue {
-        host_header(&self.to_string())
-    }
 }
 
 impl fmt::Display for Target {
@@ -54,7 +49,7 @@ impl fmt::Display for Target {
 pub(super) fn literal_addresses(targets: &[Target]) -> Vec<Arc<Address>> {
     let addresses = targets.iter().map(|target| {
         let socket = target.literal()?;
-        Some(Arc::new(Address::new(socket, target.host_header())))
+        Some(Arc::new(Address::new(socket, &target.to_string())))
     });
     addresses.collect::<Option<_>>().unwrap_or_default()
 }
@@ -77,7 +72,7 @@ pub(super) async fn look_up(
             }
             let known = old.iter().find(|address| address.socket() == socket);
             found.push(known.map_or_else(
-                || Arc::new(Address::new(socket, target.host_header())),
+                || Arc::new(Address::new(socket, &target.to_string())),
                 Arc::clone,
             ));
         }
