@@ -91,6 +91,8 @@ pub(crate) enum InvalidMail {
     TooManyRecipients,
     #[error("a subject has 1 to {MAX_SUBJECT_CHARS} characters and no line breaks")]
     Subject,
+    #[error("text, html and urls hold no zero character")]
+    ZeroCharacter,
     #[error("text and html together have at most {MAX_BODY_BYTES} bytes")]
     BodyTooLarge,
     #[error("attachments have at most {MAX_ATTACHMENT_BYTES} bytes together")]
@@ -157,7 +159,10 @@ impl Content {
         {
             return Err(InvalidMail::Subject);
         }
-        let bytes = self.text.len() + self.html.as_ref().map_or(0, String::len);
+        let html = self.html.as_deref().unwrap_or_default();
+        refuse_zeros(&self.text)?;
+        refuse_zeros(html)?;
+        let bytes = self.text.len() + html.len();
         if bytes > MAX_BODY_BYTES {
             return Err(InvalidMail::BodyTooLarge);
         }
@@ -225,6 +230,7 @@ impl ListUnsubscribe {
     }
 
     fn validate(&self) -> Result<(), InvalidMail> {
+        refuse_zeros(self.url.as_deref().unwrap_or_default())?;
         let has_url = match self.url.as_deref().map(https) {
             Some(None) => return Err(InvalidMail::ListUnsubscribe),
             Some(Some(_)) => true,
@@ -245,6 +251,15 @@ const MAILTO_UNSAFE: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHAN
     .remove(b'-')
     .remove(b'_')
     .remove(b'+');
+
+/// The outbox can hold no zero character, and a mail must not.
+fn refuse_zeros(text: &str) -> Result<(), InvalidMail> {
+    if text.contains('\0') {
+        Err(InvalidMail::ZeroCharacter)
+    } else {
+        Ok(())
+    }
+}
 
 /// The form in which addresses are compared: nobody uses two that differ in case alone.
 pub(crate) fn normalized(address: &str) -> String {

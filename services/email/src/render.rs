@@ -3,15 +3,19 @@
 //! The language is Jinja's, without includes: a template reaches its variables and nothing else. A
 //! variable's leading dot is ignored, so that `{{ .ConfirmationURL }}` of a GoTrue template works.
 
+mod limits;
+
 use std::{collections::BTreeSet, fmt::Write as _, sync::LazyLock};
 
 use minijinja::{
-    AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
+    AutoEscape, Environment, ErrorKind, Output, State, Template, UndefinedBehavior,
+    escape_formatter,
     value::{Serde, Value},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::limits::Page;
 use crate::{mail::Content, text};
 
 /// Instructions one rendering may take.
@@ -62,6 +66,8 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_formatter(write_value);
     environment.set_fuel(Some(FUEL));
     environment.set_debug(false);
+    // What a loop could grow without an end.
+    environment.remove_global("namespace");
     environment
 });
 
@@ -88,9 +94,7 @@ impl Source {
         let text = self.text.as_deref().map(|text| ("text", text));
         let parts = [("subject", self.subject.as_str()), ("html", &self.html)];
         for (part, source) in parts.into_iter().chain(text) {
-            ENVIRONMENT
-                .template_from_named_str(part, &without_dots(source))
-                .map_err(|error| failed(part, &error))?;
+            parse(part, &without_dots(source))?;
         }
         Ok(())
     }
@@ -98,10 +102,10 @@ impl Source {
 
 fn render(part: &'static str, source: &str, variables: &Value) -> Result<String, RenderError> {
     let source = without_dots(source);
-    let template = ENVIRONMENT
-        .template_from_named_str(part, &source)
-        .map_err(|error| failed(part, &error))?;
-    template.render(variables).map_err(|error| {
+    let template = parse(part, &source)?;
+    let mut page = Page::default();
+    let rendered = template.render_captured_to(variables, &mut page);
+    rendered.map(drop).map_err(|error| {
         let missing = missing(&template.undeclared_variables(true), variables);
         if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
             let names = missing;
@@ -109,7 +113,20 @@ fn render(part: &'static str, source: &str, variables: &Value) -> Result<String,
         } else {
             failed(part, &error)
         }
-    })
+    })?;
+    Ok(page.into_text())
+}
+
+fn parse<'a>(part: &'static str, source: &'a str) -> Result<Template<'a, 'a>, RenderError> {
+    let environment: &'a Environment<'a> = &ENVIRONMENT;
+    limits::check(source).map_err(|(line, reason)| RenderError::Syntax {
+        part,
+        line,
+        reason: reason.to_owned(),
+    })?;
+    environment
+        .template_from_named_str(part, source)
+        .map_err(|error| failed(part, &error))
 }
 
 /// The used names that lead nowhere.

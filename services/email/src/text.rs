@@ -190,10 +190,11 @@ fn unescape(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let resolved = after
-            .split_once(';')
-            .filter(|(name, _)| name.len() <= MAX_ENTITY_BYTES)
-            .and_then(|(name, next)| Some((entity(name)?, next)));
+        // Looked for no further than it can be: a text may be nothing but ampersands.
+        let mut near = after.bytes().take(MAX_ENTITY_BYTES + 1);
+        let resolved = near
+            .position(|byte| byte == b';')
+            .and_then(|end| Some((entity(after.get(..end)?)?, after.get(end + 1..)?)));
         rest = if let Some((c, next)) = resolved {
             out.push(c);
             next

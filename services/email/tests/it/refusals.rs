@@ -97,6 +97,12 @@ async fn what_is_no_mail_is_refused() {
         ),
         (json!({"subject": ""}), "invalid_message"),
         (json!({"subject": "s".repeat(401)}), "invalid_message"),
+        (json!({"text": "a\0b"}), "invalid_message"),
+        (json!({"html": "<p>\0</p>"}), "invalid_message"),
+        (
+            json!({"list_unsubscribe": {"url": "https://example.com/\0"}}),
+            "invalid_message",
+        ),
         (json!({"template": "invite"}), "invalid_message"),
         (json!({"variables": {"a": 1}}), "invalid_message"),
         (json!({"attachments": vec![file; 11]}), "invalid_message"),

@@ -239,12 +239,15 @@ async fn missing_variables_and_mistakes_are_told() {
         "missing_variables"
     );
 
-    let broken = json!({"subject": "s", "html": "<p>{{ name"});
-    let response = put(&mailer, "/templates/hi/default", &broken).await;
-    assert_eq!(
-        refused(response, StatusCode::UNPROCESSABLE_ENTITY),
-        "template_invalid"
-    );
+    let deep = format!("{{{{ name{} }}}}", ".a".repeat(30_000));
+    for html in ["<p>{{ name", "<p>\0</p>", "{{ name * 9 }}", &deep] {
+        let broken = json!({"subject": "s", "html": html});
+        let response = put(&mailer, "/templates/hi/default", &broken).await;
+        assert_eq!(
+            refused(response, StatusCode::UNPROCESSABLE_ENTITY),
+            "template_invalid"
+        );
+    }
     let endless = "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}";
     let draft = json!({"draft": {"subject": "s", "html": endless}});
     let response = preview(&mailer, "hi", &draft).await;
