@@ -1,6 +1,13 @@
 //! An orderly end: stop accepting, finish what was begun, then leave.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -12,6 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
     stop: CancellationToken,
+    /// The same, for those who ask at every request: a token has a lock.
+    is_stopping: Arc<AtomicBool>,
     tasks: TaskTracker,
 }
 
@@ -23,11 +32,12 @@ impl Lifecycle {
 
     /// Whether a stop has been asked for.
     pub fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
+        self.is_stopping.load(Ordering::Acquire)
     }
 
     /// Asks every task to stop.
     pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
         self.stop.cancel();
     }
 
@@ -59,7 +69,7 @@ impl Lifecycle {
 
     /// Asks for a stop and waits for the tasks, for at most `grace`. Tells whether all ended.
     pub async fn drain(&self, grace: Duration) -> bool {
-        self.stop.cancel();
+        self.stop();
         self.tasks.close();
         tokio::time::timeout(grace, self.tasks.wait()).await.is_ok()
     }
