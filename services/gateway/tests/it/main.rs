@@ -10,6 +10,7 @@ mod admission;
 mod connections;
 mod consumers;
 mod cors;
+mod exchange;
 mod failures;
 mod forwarding;
 mod http2;
