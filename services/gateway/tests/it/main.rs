@@ -13,6 +13,7 @@ mod cors;
 mod exchange;
 mod failures;
 mod forwarding;
+mod framing;
 mod http2;
 mod limits;
 mod paths;
