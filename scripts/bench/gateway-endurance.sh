@@ -73,19 +73,17 @@ while_held() {
 }
 
 show_idle() {
-    # They are taken back from the HTTP implementation after a moment.
+    # They give their memory back after a moment.
     sleep 2
     echo "memory with $idle idle keep-alive connections: $(resident VmRSS) MB"
 }
 
-# p99: of well-behaved clients, in microseconds; the median of three measurements.
+# p99 FILE: of well-behaved clients, in microseconds, added to the file.
 p99() {
-    local _
-    for _ in 1 2 3; do
-        load "$gateway_url" 8 3 | awk '{ if ($5) print "failed:", $5 > "/dev/stderr"; print $4 }'
-    done | sort -n | sed -n 2p
+    load "$gateway_url" 8 3 |
+        awk '{ if ($5) print "failed:", $5 > "/dev/stderr"; print $4 }' >>"$work/$1"
 }
-measure_beside() { beside=$(p99); }
+median() { sort -n "$work/$1" | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
 
 start_proxies
 python3 "$work/sink.py" "$sink_port" &
@@ -102,9 +100,12 @@ bytes=$(curl -sf -T "$work/files/large" -H 'Expect:' -H "apikey: $key" \
     "http://127.0.0.1:$gateway_port/sink/v1/large")
 echo "peak memory after an upload of $bytes bytes: $(resident VmHWM) MB"
 
-calm=$(p99)
-while_held loris "$loris" measure_beside
-echo "$calm $beside" | awk -v count="$loris" '{
+# In turn, as on two busy cores a p99 jumps between one slice of time and the next.
+for _ in 1 2 3 4 5; do
+    p99 calm
+    while_held loris "$loris" p99 beside
+done
+echo "$(median calm) $(median beside)" | awk -v count="$loris" '{
     printf "p99 of others: %d us; beside %d silent or half-open sockets: %d us; ratio %.2f\n",
         $1, count, $2, $2 / $1 }'
 while_held kept "$idle" show_idle

@@ -38,6 +38,12 @@ pub trait FromEnv: Sized {
     fn from_env(env: &mut Env) -> Self;
 }
 
+/// The variables of this process that are text. Others are somebody else's and must not keep it from starting.
+pub fn process_variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// Reads `T`, or reports everything that is wrong with its variables.
 pub fn load<T: FromEnv>(env: &mut Env) -> Result<T, Invalid> {
     let value = T::from_env(env);
@@ -67,7 +73,7 @@ pub struct Env {
 impl Env {
     /// The variables of this process.
     pub fn from_process() -> Self {
-        Self::from_pairs(std::env::vars())
+        Self::from_pairs(process_variables())
     }
 
     /// The given variables and no others; later pairs win.

@@ -50,6 +50,10 @@ impl Verifier {
             return Err(TokenError::Invalid);
         }
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+        // Extensions that must be understood (RFC 7515, 4.1.11): none is.
+        if header.crit.is_some() {
+            return Err(TokenError::Invalid);
+        }
         let named = header.kid.as_deref().and_then(|id| self.0.keys.find(id));
         let (algorithm, key) = named.unwrap_or((Algorithm::HS256, &self.0.secret));
         jsonwebtoken::decode::<Claims>(token, key, &validation(algorithm))
@@ -367,6 +371,17 @@ mod tests {
         for text in ["", "[]", &secret.to_string()] {
             assert!(PublicKeys::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_token_that_demands_what_nobody_here_understands_is_refused() {
+        let header = Header {
+            crit: Some(vec!["exp".to_owned()]),
+            ..Header::default()
+        };
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        let token = encode(&header, &json!({ "role": "anon" }), &key).unwrap();
+        assert_eq!(verify(&token).unwrap_err(), TokenError::Invalid);
     }
 
     #[test]

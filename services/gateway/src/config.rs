@@ -207,7 +207,7 @@ fn bounds(env: &mut Env) -> Bounds {
     Bounds {
         each: ConnectionLimits {
             header_timeout: env.seconds("GATEWAY_HEADER_TIMEOUT_SECONDS", 30),
-            // Less than this, the HTTP implementation does not accept.
+            // With less, what browsers send would not pass.
             max_header_bytes: env
                 .parse("GATEWAY_MAX_HEADER_BYTES", 32 * 1024)
                 .clamp(8 * 1024, 1024 * 1024),

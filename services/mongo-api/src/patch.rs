@@ -11,6 +11,10 @@ use crate::{
 /// Most fields one patch may touch.
 const MAX_CHANGES: usize = 500;
 
+/// Number from which a name in a path is refused: where it is a place in an array, the array is filled with nulls
+/// up to it. No body holds as many values.
+const FIRST_FAR_PLACE: u64 = 20_000;
+
 /// Checks a client's patch and gives the update to run.
 pub(crate) fn compile(patch: &Document, now: DateTime) -> Result<Document, Error> {
     if patch.is_empty() {
@@ -24,6 +28,7 @@ pub(crate) fn compile(patch: &Document, now: DateTime) -> Result<Document, Error
     let mut unset = Document::new();
     for (path, value) in patch {
         path::check(path)?;
+        refuse_far_places(path)?;
         if RESERVED.contains(&path::root(path)) {
             return Err(Error::ReservedField(path::root(path).to_owned()));
         }
@@ -41,6 +46,25 @@ pub(crate) fn compile(patch: &Document, now: DateTime) -> Result<Document, Error
         update.insert("$unset", unset);
     }
     Ok(update)
+}
+
+/// Refuses a path that a few bytes of a request could fill a document by.
+fn refuse_far_places(path: &str) -> Result<(), Error> {
+    let is_far = |name: &str| {
+        // More digits than a number can have are no place in an array.
+        let is_place = name.bytes().all(|byte| byte.is_ascii_digit()) && !name.starts_with('0');
+        is_place
+            && name
+                .parse()
+                .is_ok_and(|place: u64| place >= FIRST_FAR_PLACE)
+    };
+    // The first name is one of the document, which is no array.
+    if path.split('.').skip(1).any(is_far) {
+        return Err(Error::InvalidPatch(format!(
+            "{path:?} goes to a place in an array beyond {FIRST_FAR_PLACE}; replace the whole value instead"
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses a path inside another: what the result should be depends on the order.
@@ -108,6 +132,24 @@ mod tests {
             doc! { "a": [{ "b.c": 1 }] },
         ] {
             assert_eq!(refused(&patch), "invalid_key", "{patch}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_not_filled_up_to_a_far_place() {
+        for path in [
+            "a.20000",
+            "a.1499999",
+            "a.0.20000",
+            "a.20000.b",
+            "a.18446744073709551615",
+        ] {
+            let patch = Document::from_iter([(path.to_owned(), Bson::from(1))]);
+            assert_eq!(refused(&patch), "invalid_patch", "{path}");
+        }
+        for path in ["a.19999", "20000", "a.020000", "a.20000x"] {
+            let patch = Document::from_iter([(path.to_owned(), Bson::from(1))]);
+            assert!(compile(&patch, DateTime::MIN).is_ok(), "{path}");
         }
     }
 

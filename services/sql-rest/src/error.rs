@@ -10,7 +10,7 @@ mod message;
 use http::StatusCode;
 
 pub use body::{Candidate, Details, ErrorBody, Verbosity};
-pub use database::{DatabaseError, Raised};
+pub use database::{DatabaseError, Raised, chosen_status};
 pub use jwt::JwtError;
 
 /// Why a request cannot be answered as asked.

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{
-        ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE,
-        CONTENT_TYPE, LOCATION, VARY, WARNING,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION,
+        CONTENT_RANGE, CONTENT_TYPE, LOCATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
+        WARNING,
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -38,6 +39,18 @@ const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const VARY_ON: HeaderValue = HeaderValue::from_static("Accept, Prefer, Range");
 const AGENT: &str = concat!("PostgRESTv", "16");
+
+/// Headers that say how a message travels (RFC 9110, 7.6.1). They are the server's: one that does not fit
+/// the body ends the connection, or lets an answer be taken for two.
+const FRAMING: [HeaderName; 7] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    HeaderName::from_static("keep-alive"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// Characters that stay as they are in a query string.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -91,6 +104,11 @@ pub fn answer(
     }
     overrides::apply(&mut draft, headers.as_deref(), status.as_deref())?;
     Ok(draft.into_response(request.action.is_head()))
+}
+
+/// Whether a header is one that the database has no say in.
+fn is_framing(name: &HeaderName) -> bool {
+    FRAMING.contains(name)
 }
 
 /// The answer to OPTIONS.

@@ -145,8 +145,9 @@ async fn serve(
 
 fn identify(snapshot: &Snapshot, parts: &Parts) -> Result<Arc<Identity>, Error> {
     let authorization = parts.headers.get(AUTHORIZATION);
-    let authorization = authorization.and_then(|value| value.to_str().ok());
-    let identity = snapshot.authenticator.identify(authorization)?;
+    // What is no text is no token, and must not be taken for none.
+    let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let identity = snapshot.authenticator.identify(authorization.as_deref())?;
     if let Some(context) = RequestContext::current()
         && !identity.subject.is_empty()
     {

@@ -108,7 +108,9 @@ impl HeadReader {
 
 fn parse_request(head: &[u8], limits: HeadLimits) -> Result<RequestHead, BadHead> {
     let mut space: Fieldspace<'_> = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    let space = space.get_mut(..limits.fields).unwrap_or_default();
+    let space = space
+        .get_mut(..limits.fields.min(MAX_FIELDS))
+        .unwrap_or_default();
     let mut request = httparse::Request::new(&mut []);
     let status = request
         .parse_with_uninit_headers(head, space)
@@ -128,7 +130,9 @@ fn parse_request(head: &[u8], limits: HeadLimits) -> Result<RequestHead, BadHead
 
 fn parse_response(head: &[u8], limits: HeadLimits) -> Result<ResponseHead, BadHead> {
     let mut space: Fieldspace<'_> = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    let space = space.get_mut(..limits.fields).unwrap_or_default();
+    let space = space
+        .get_mut(..limits.fields.min(MAX_FIELDS))
+        .unwrap_or_default();
     let mut response = httparse::Response::new(&mut []);
     let status = httparse::ParserConfig::default()
         .parse_response_with_uninit_headers(&mut response, head, space)

@@ -214,6 +214,10 @@ async fn a_patch_that_does_not_fit_the_document_is_refused() {
     let path = format!("{NOTES}/{id}");
     let inside_a_number = api.patch(&path, &json!({ "a.b": 1 })).send().await;
     assert_refused(&inside_a_number, 422, "refused_by_database");
+    let id = api.create("notes", json!({ "list": [] })).await;
+    let far = json!({ "list.1000000": 1 });
+    let far = api.patch(&format!("{NOTES}/{id}"), &far).send().await;
+    assert_refused(&far, 422, "invalid_patch");
     let overlapping = api.patch(&path, &json!({ "x": 1, "x.y": 1 })).send().await;
     assert_refused(&overlapping, 422, "invalid_patch");
     assert_refused(

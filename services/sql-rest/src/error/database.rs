@@ -140,7 +140,7 @@ impl Raised {
         let detail = detail.ok_or(RaiseError::NoDetail)?;
         let malformed = || RaiseError::Detail(detail.to_owned());
         let parsed_detail: RaisedDetail = serde_json::from_str(detail).map_err(|_| malformed())?;
-        let status = StatusCode::from_u16(parsed_detail.status).map_err(|_| malformed())?;
+        let status = chosen_status(parsed_detail.status).ok_or_else(malformed)?;
         Ok(Self {
             message: parsed,
             detail: parsed_detail,
@@ -149,10 +149,16 @@ impl Raised {
     }
 }
 
+/// A status that a function may choose. Those below 200 do not end an exchange: after one of them a client
+/// would wait for the answer, or speak another protocol.
+pub fn chosen_status(number: u16) -> Option<StatusCode> {
+    let status = StatusCode::from_u16(number).ok()?;
+    (!status.is_informational()).then_some(status)
+}
+
 /// The status `PT…` states ask for.
 fn custom_status(sqlstate: &str) -> Option<StatusCode> {
-    let digits = sqlstate.strip_prefix("PT")?;
-    StatusCode::from_bytes(digits.as_bytes()).ok()
+    chosen_status(sqlstate.strip_prefix("PT")?.parse().ok()?)
 }
 
 /// The status an SQLSTATE means.

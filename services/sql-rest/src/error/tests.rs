@@ -76,6 +76,7 @@ fn every_sqlstate_has_its_status() {
         ("42703", 400),
         ("PT418", 418),
         ("PTxyz", 500),
+        ("PT101", 500),
     ];
     for (state, status) in table {
         assert_eq!(database(state, "").status().as_u16(), status, "{state}");
@@ -131,6 +132,10 @@ fn a_malformed_dictate_is_explained() {
         (
             raise(good, Some("INVALID")),
             "Invalid JSON value for DETAIL: 'INVALID'",
+        ),
+        (
+            raise(good, Some(r#"{"status":101,"headers":{}}"#)),
+            r#"Invalid JSON value for DETAIL: '{"status":101,"headers":{}}'"#,
         ),
         (
             raise(good, None),

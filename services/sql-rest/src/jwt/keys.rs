@@ -8,7 +8,7 @@ use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey,
     jwk::{Jwk, PublicKeyUse},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 use crate::error::JwtError;
@@ -36,6 +36,8 @@ struct Key {
 struct Header {
     alg: String,
     kid: Option<String>,
+    /// What must be understood for the token to be believed (RFC 7515, 4.1.11); nothing of it is.
+    crit: Option<IgnoredAny>,
 }
 
 /// A set of keys as it is given (RFC 7517, 5), of kinds we may not know.
@@ -69,6 +71,9 @@ impl Keys {
         let header: Header = decode_json(header).ok_or(JwtError::Crypto)?;
         if header.alg == "none" {
             return Err(JwtError::Algorithm(UNSECURED.to_owned()));
+        }
+        if header.crit.is_some() {
+            return Err(JwtError::Crypto);
         }
         let signed = token
             .strip_suffix(signature)

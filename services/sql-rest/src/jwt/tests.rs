@@ -188,6 +188,19 @@ fn the_role_can_be_elsewhere() {
 }
 
 #[test]
+fn a_token_that_demands_what_nobody_here_understands_is_refused() {
+    let header = Header {
+        crit: Some(vec!["exp".to_owned()]),
+        ..Header::default()
+    };
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let token = encode(&header, &json!({ "role": "author" }), &key).unwrap();
+    let identified =
+        authenticator(&[("jwt_secret", SECRET)]).identify(Some(&format!("Bearer {token}")));
+    assert_eq!(identified, Err(JwtError::Crypto));
+}
+
+#[test]
 fn an_edwards_key_verifies_as_auth_publishes_it() {
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
     let x = URL_SAFE_NO_PAD.encode(pair.public_key_raw());

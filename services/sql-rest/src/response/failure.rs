@@ -7,7 +7,7 @@ use http::{
 };
 use hyper::ext::ReasonPhrase;
 
-use super::VARY_ON;
+use super::{Nothing, VARY_ON, is_framing};
 use crate::error::{Error, RangeError, Verbosity};
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -24,7 +24,9 @@ pub fn failure(error: &Error, verbosity: Verbosity) -> Response {
     }
     for (name, value) in error.headers() {
         let pair = (HeaderName::try_from(name), HeaderValue::try_from(value));
-        if let (Ok(name), Ok(value)) = pair {
+        if let (Ok(name), Ok(value)) = pair
+            && !is_framing(&name)
+        {
             response.headers_mut().insert(name, value);
         }
     }
@@ -46,11 +48,19 @@ pub fn too_large() -> Response {
 
 fn with_body(status: StatusCode, code: &str, body: String) -> Response {
     let length = body.len();
-    let mut response = Response::new(Body::from(body));
+    // A function may choose this status too, and then there is no body.
+    let is_empty = status == StatusCode::NO_CONTENT;
+    let mut response = Response::new(if is_empty {
+        Body::new(Nothing)
+    } else {
+        Body::from(body)
+    });
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CONTENT_LENGTH, length.into());
+    if !is_empty {
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
     headers.insert(VARY, VARY_ON);
     if let Ok(value) = HeaderValue::try_from(format!("PostgREST; error={code}")) {
         headers.insert(PROXY_STATUS, value);

@@ -1,11 +1,11 @@
 //! What functions and triggers say about the answer, by the settings `response.headers` and
 //! `response.status`.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use super::Draft;
-use crate::error::Error;
+use super::{Draft, is_framing};
+use crate::error::{Error, chosen_status};
 
 /// Applies both settings; headers given replace those of the same name.
 pub(super) fn apply(
@@ -14,7 +14,8 @@ pub(super) fn apply(
     status: Option<&str>,
 ) -> Result<(), Error> {
     if let Some(status) = status {
-        draft.status = parse_status(status).ok_or(Error::GucStatus)?;
+        let chosen = status.parse().ok().and_then(chosen_status);
+        draft.status = chosen.ok_or(Error::GucStatus)?;
     }
     let Some(headers) = headers else {
         return Ok(());
@@ -27,11 +28,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-fn parse_status(text: &str) -> Option<StatusCode> {
-    StatusCode::from_u16(text.parse().ok()?).ok()
-}
-
-/// An array of objects with one key and a text each.
+/// An array of objects with one key and a text each; how the answer travels is not theirs to say.
 fn parse_headers(text: &str) -> Option<HeaderMap> {
     let objects: Vec<Map<String, Value>> = serde_json::from_str(text).ok()?;
     let mut headers = HeaderMap::new();
@@ -41,7 +38,10 @@ fn parse_headers(text: &str) -> Option<HeaderMap> {
             return None;
         };
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        headers.append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+        let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+        if !is_framing(&name) {
+            headers.append(name, value);
+        }
     }
     Some(headers)
 }
@@ -83,12 +83,5 @@ mod tests {
         ] {
             assert_eq!(headers(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn a_status_is_a_number() {
-        assert_eq!(parse_status("205"), Some(StatusCode::RESET_CONTENT));
-        assert_eq!(parse_status("teapot"), None);
-        assert_eq!(parse_status("99"), None);
     }
 }

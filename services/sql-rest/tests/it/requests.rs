@@ -1,7 +1,7 @@
 //! What requests are answered with.
 
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::client::Response;
 
 use crate::stack::{stack, user};
@@ -222,6 +222,29 @@ async fn a_function_can_choose_status_and_headers() {
     assert_eq!(answer.header("vary"), Some("Nothing"));
     assert_eq!(call("x", "[]").await.json()["code"], "PGRST112");
     assert_eq!(call("200", "{}").await.json()["code"], "PGRST111");
+}
+
+#[tokio::test]
+async fn a_function_has_no_say_in_how_its_answer_travels() {
+    let stack = stack(&[]).await;
+    let call = async |path: &str, body: Value| stack.client.post(path).json(&body).send().await;
+    let headers =
+        r#"[{"Transfer-Encoding":"chunked"},{"Connection":"upgrade"},{"Content-Length":"99"}]"#;
+    let body = json!({ "status": "200", "headers": headers });
+    let answer = call("/rpc/answer", body).await.expect(StatusCode::OK);
+    assert_eq!(answer.header("transfer-encoding"), None);
+    assert_eq!(answer.header("connection"), None);
+    let length = answer.bytes.len().to_string();
+    assert_eq!(answer.header("content-length"), Some(length.as_str()));
+    // Such a status would leave the client waiting, or speaking another protocol.
+    for status in ["100", "101", "199"] {
+        let body = json!({ "status": status, "headers": "[]" });
+        assert_eq!(call("/rpc/answer", body).await.json()["code"], "PGRST112");
+    }
+    let body = json!({ "state": "PT204", "message": "Nothing" });
+    let answer = call("/rpc/fail", body).await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(answer.header("content-length"), None);
+    assert_eq!(answer.bytes.len(), 0);
 }
 
 #[tokio::test]

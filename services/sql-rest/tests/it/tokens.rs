@@ -52,6 +52,7 @@ async fn bad_tokens_are_challenged() {
             "Wrong or unsupported encoding algorithm",
         ),
         ("a.b", "PGRST301", "Expected 3 parts in JWT; got 2"),
+        ("é", "PGRST301", "Expected 3 parts in JWT; got 1"),
     ];
     for (token, code, message) in cases {
         let answer = stack.client.get("/authors").bearer(token).send().await;
