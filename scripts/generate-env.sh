@@ -65,6 +65,8 @@ while IFS= read -r line; do
     printf '%s\n' "$line"
 done <.env.example >"$draft"
 if [[ -e $target ]]; then
+    # Otherwise the first variable would become part of a last line that does not end.
+    [[ -z $(tail -c 1 "$target") ]] || echo >>"$target"
     while IFS= read -r line; do
         name=${line%%=*}
         if [[ $line == [A-Z]*=* ]] && ! grep -qE "^${name}(_FILE)?=" "$target"; then

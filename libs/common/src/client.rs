@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, ClientBuilder, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -15,14 +15,23 @@ use crate::{
 /// Time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A client whose every request ends after `timeout`, redirects not followed.
+/// A client whose every request ends after `timeout`, redirects not followed. It reaches the world through
+/// the proxy that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name, if they do.
 pub fn client(timeout: Duration) -> anyhow::Result<Client> {
-    let client = Client::builder()
+    Ok(builder(timeout).build()?)
+}
+
+/// The same for services of the fleet. Those are near; a proxy would not find them, and must not see their
+/// tokens.
+pub fn internal(timeout: Duration) -> anyhow::Result<Client> {
+    Ok(builder(timeout).no_proxy().build()?)
+}
+
+fn builder(timeout: Duration) -> ClientBuilder {
+    Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())
-        .build()?;
-    Ok(client)
 }
 
 /// Another service of the fleet. Cheap to clone.
@@ -37,7 +46,7 @@ impl ServiceClient {
     /// The service at `base`, which expects `token` if it expects one.
     pub fn new(base: Url, token: Option<SecretString>, timeout: Duration) -> anyhow::Result<Self> {
         Ok(Self {
-            http: client(timeout)?,
+            http: internal(timeout)?,
             base,
             token,
         })

@@ -36,20 +36,21 @@ pub fn load_or_generate(path: &Path) -> Result<Variables> {
     load(path)
 }
 
-/// Adds to `path` the variables of the template that it lacks. One that is given as `NAME_FILE` is
-/// not lacking.
+/// Adds to `path` the variables of the template that it lacks.
 fn complete(path: &Path) -> Result<()> {
     let known = load(path)?;
     let whole = parse(&generate(&known)?)?;
-    let is_lacking =
-        |name: &String| !known.contains_key(name) && !known.contains_key(&format!("{name}_FILE"));
-    let lacking = whole.iter().filter(|(name, _)| is_lacking(name));
-    let text: String = lacking
+    let lacking = whole.iter().filter(|(name, _)| !known.contains_key(*name));
+    let mut text: String = lacking
         .clone()
         .map(|(name, value)| [name, "=", value, "\n"].concat())
         .collect();
     if text.is_empty() {
         return Ok(());
+    }
+    // Otherwise the first of them would become part of a last line that does not end.
+    if !std::fs::read_to_string(path)?.ends_with('\n') {
+        text.insert(0, '\n');
     }
     let mut file = std::fs::OpenOptions::new()
         .append(true)
@@ -62,26 +63,48 @@ fn complete(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads `path`.
+/// Reads `path`. A variable of the template that is given as `NAME_FILE` has the content of that file.
 pub fn load(path: &Path) -> Result<Variables> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{} cannot be read", path.display()))?;
-    parse(&text).with_context(|| format!("{} is not usable", path.display()))
+    let mut variables =
+        parse(&text).with_context(|| format!("{} is not usable", path.display()))?;
+    for name in parse(TEMPLATE)?.into_keys() {
+        let file_name = format!("{name}_FILE");
+        // With both, the services say that one of them must go.
+        if variables.contains_key(&name) {
+            continue;
+        }
+        if let Some(file) = variables.remove(&file_name) {
+            let value = std::fs::read_to_string(&file)
+                .with_context(|| format!("{file_name} cannot be read"))?;
+            variables.insert(name, value.trim_end_matches(['\r', '\n']).to_owned());
+        }
+    }
+    Ok(variables)
 }
 
-/// Replaces the JWT secret and the API keys in `path`; every other line stays as it is.
+/// Replaces the JWT secret and the API keys in `path`; every other line stays as it is. Keys without
+/// their secret would be worthless, so it is all of them or none.
 pub fn rotate_keys(path: &Path) -> Result<()> {
     const ROTATED: [&str; 3] = ["JWT_SECRET", "ANON_KEY", "SERVICE_ROLE_KEY"];
     let fresh = parse(&generate(&Variables::new())?)?;
     let old = std::fs::read_to_string(path)?;
     let lines = old.lines().map(|line| {
-        let name = line.split('=').next().unwrap_or_default();
+        let name = line.split('=').next().unwrap_or_default().trim();
         match fresh.get(name).filter(|_| ROTATED.contains(&name)) {
             Some(value) => format!("{name}={value}\n"),
             None => format!("{line}\n"),
         }
     });
     let text: String = lines.collect();
+    let rotated = parse(&text)?;
+    if let Some(name) = ROTATED
+        .iter()
+        .find(|name| rotated.get(**name) != fresh.get(**name))
+    {
+        bail!("{name} is not in {}; nothing was changed", path.display());
+    }
     let draft = path.with_extension("new");
     write_new(&draft, &text)?;
     std::fs::rename(&draft, path)?;
@@ -238,11 +261,18 @@ mod tests {
     fn an_older_file_gets_what_it_lacks_and_keeps_what_it_has() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".env");
-        let older = "JWT_SECRET=0123456789abcdef0123456789abcdef\nPOSTGRES_PASSWORD_FILE=/p\n";
-        std::fs::write(&path, older).unwrap();
+        let secret = directory.path().join("secret");
+        std::fs::write(&secret, "a password\n").unwrap();
+        let older = format!(
+            "POSTGRES_PASSWORD_FILE={}\nJWT_SECRET=0123456789abcdef0123456789abcdef",
+            secret.display()
+        );
+        std::fs::write(&path, &older).unwrap();
         let completed = load_or_generate(&path).unwrap();
-        assert!(std::fs::read_to_string(&path).unwrap().starts_with(older));
-        assert!(!completed.contains_key("POSTGRES_PASSWORD"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("{older}\n")), "{text}");
+        assert!(!text.contains("POSTGRES_PASSWORD="), "{text}");
+        assert_eq!(completed["POSTGRES_PASSWORD"], "a password");
         let verifier = Verifier::new(&completed["JWT_SECRET"].clone().into());
         verifier.verify(&completed["ANON_KEY"]).unwrap();
         assert_eq!(load_or_generate(&path).unwrap(), completed);
@@ -266,5 +296,19 @@ mod tests {
         assert_ne!(before["JWT_SECRET"], after["JWT_SECRET"]);
         assert_ne!(before["ANON_KEY"], after["ANON_KEY"]);
         assert_eq!(before["POSTGRES_PASSWORD"], after["POSTGRES_PASSWORD"]);
+    }
+
+    #[test]
+    fn keys_are_not_rotated_without_their_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
+        let text = "JWT_SECRET_FILE=/run/secret\nANON_KEY=a\nSERVICE_ROLE_KEY=b\n";
+        std::fs::write(&path, text).unwrap();
+        let error = rotate_keys(&path).unwrap_err().to_string();
+        assert!(error.contains("JWT_SECRET is not in"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        std::fs::write(&path, "JWT_SECRET = a\nANON_KEY=b\nSERVICE_ROLE_KEY=c\n").unwrap();
+        rotate_keys(&path).unwrap();
+        assert_ne!(load(&path).unwrap()["JWT_SECRET"], "a");
     }
 }

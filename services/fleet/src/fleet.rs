@@ -154,7 +154,7 @@ impl Fleet {
 
     /// Waits until every service reports that it is ready, or says which is not.
     pub async fn ready(&self, patience: Duration) -> Result<()> {
-        let http = common::client::client(Duration::from_secs(3))?;
+        let http = common::client::internal(Duration::from_secs(3))?;
         let deadline = Instant::now() + patience;
         for member in self.members() {
             let url = format!("{}/health/ready", member.url());

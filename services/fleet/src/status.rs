@@ -19,7 +19,7 @@ struct Answer {
 /// Prints one line for each service; tells whether all are ready.
 pub(crate) async fn run(place: &Place, json: bool) -> Result<bool> {
     let state = State::read(&place.data)?;
-    let http = common::client::client(Duration::from_secs(3))?;
+    let http = common::client::internal(Duration::from_secs(3))?;
     let mut answers = BTreeMap::new();
     for (name, url) in state.services {
         let (ready, detail) = match http.get(format!("{url}/health/ready")).send().await {

@@ -90,7 +90,7 @@ fn variables(place: &Place) -> Result<Variables> {
     Ok(defaults
         .into_iter()
         .chain(file)
-        .chain(std::env::vars())
+        .chain(config::process_variables())
         .collect())
 }
 

@@ -7,7 +7,7 @@ use common::{
     identity::Verifier,
     lifecycle::Lifecycle,
 };
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 
 use crate::{
@@ -74,6 +74,10 @@ pub(crate) struct Exchange<'t> {
     method: &'t Method,
     route: Option<&'t Route>,
     consumer: Option<usize>,
+    keys: &'t Keys,
+    unmatched: &'t Meters,
+    /// Of the response, once there is one.
+    status: Option<StatusCode>,
 }
 
 impl Proxy {
@@ -111,13 +115,13 @@ impl Proxy {
     pub(crate) async fn answer(&self, request: Request, peer: Peer) -> Response {
         let table = self.table();
         let Request { head, body } = request;
-        let mut exchange = Exchange::begin(&head);
+        let mut exchange = Exchange::begin(&head, &table, &self.unmatched);
         let mut response = match self.pass(&table, &mut exchange, &head, body, peer).await {
             Ok(response) => response,
             Err(refusal) => refusal.response(exchange.context.id()),
         };
         respond::decorate(&mut response.fields, &exchange, &table);
-        exchange.record(&response, &table.keys, &self.unmatched);
+        exchange.status = Some(response.status);
         response
     }
 
@@ -125,10 +129,10 @@ impl Proxy {
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response {
         let table = self.table();
         let head = RequestHead::unreadable();
-        let exchange = Exchange::begin(&head);
+        let mut exchange = Exchange::begin(&head, &table, &self.unmatched);
         let mut response = refusal.response(exchange.context.id());
         respond::decorate(&mut response.fields, &exchange, &table);
-        exchange.record(&response, &table.keys, &self.unmatched);
+        exchange.status = Some(response.status);
         response
     }
 
@@ -151,7 +155,7 @@ impl Proxy {
         if let Some(response) = self.speak_for_itself(&head.method, &path) {
             return Ok(response);
         }
-        let host = onward::asked_host(&head.uri, &found).ok_or(Refusal::BadHeader)?;
+        let host = onward::asked_host(head, &found).ok_or(Refusal::BadHeader)?;
         let client = table.proxies.client(peer, &found.forwarded);
         if let Some(plain) = self.plain.as_ref().filter(|_| !client.is_secure) {
             let answer = plain.answer(&path, &head.uri, host);
@@ -266,7 +270,7 @@ impl Proxy {
 }
 
 impl<'t> Exchange<'t> {
-    fn begin(head: &'t RequestHead) -> Self {
+    fn begin(head: &'t RequestHead, table: &'t Table, unmatched: &'t Meters) -> Self {
         let id = head.fields.get(REQUEST_ID.as_str());
         let trace = head.fields.get(TRACEPARENT.as_str());
         Self {
@@ -279,6 +283,9 @@ impl<'t> Exchange<'t> {
             method: &head.method,
             route: None,
             consumer: None,
+            keys: &table.keys,
+            unmatched,
+            status: None,
         }
     }
 
@@ -287,17 +294,25 @@ impl<'t> Exchange<'t> {
         self.upstream = Some(answered - asked);
         self.answered = Some(self.context.elapsed_at(answered.into_std()));
     }
+}
 
-    fn record(&self, response: &Response, keys: &Keys, unmatched: &Meters) {
-        let meters = self.route.map_or(unmatched, |route| &route.meters);
+/// Whatever becomes of a request, it is written down.
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        let meters = self.route.map_or(self.unmatched, |route| &route.meters);
         meters.record(&Entry {
             context: &self.context,
             method: self.method,
-            consumer: (self.consumer, keys.name_of(self.consumer)),
-            status: response.status,
+            consumer: (self.consumer, self.keys.name_of(self.consumer)),
+            status: self.status.unwrap_or_else(client_gone),
             // To read the clock is dear enough not to do it twice.
             duration: self.answered.unwrap_or_else(|| self.context.elapsed()),
             upstream: self.upstream,
         });
     }
+}
+
+/// What stands in log and metrics for the status when the client went away before there was one.
+fn client_gone() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }

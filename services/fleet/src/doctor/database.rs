@@ -35,6 +35,20 @@ from pg_policies,
 where schemaname = any($1) and rest ~* 'auth\.(uid|role|email|jwt)\(\)'
 order by 1";
 
+/// What shows rows to the public roles without asking a policy: views that run with their owner's rights, and
+/// relations that cannot have policies.
+const RELATIONS_PAST_RLS: &str = r"
+select format('%I.%I', n.nspname, c.relname)
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = any($1)
+  and (c.relkind in ('m', 'f') or c.relkind = 'v'
+       and not coalesce(c.reloptions::text ~* 'security_invoker=(true|on|yes|1)', false))
+  and (has_table_privilege('anon', c.oid, 'select')
+       or has_table_privilege('authenticated', c.oid, 'select'))
+  and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+order by 1";
+
 /// Replication slots nobody reads, which keep the log from being removed.
 const IDLE_SLOTS: &str = "\
 select format('%s (%s behind)', slot_name,
@@ -64,6 +78,13 @@ pub(super) async fn check(state: &State, variables: &Variables) -> Result<Vec<Fi
             format!("anyone with a key can read and write: {list}; run: alter table … enable row level security"),
         )
     });
+    let past = names(&client, RELATIONS_PAST_RLS, &[&exposed]).await?;
+    findings.push(review(
+        &past,
+        "views",
+        "none goes past row-level security",
+        "policies do not apply to what these show; make it `with (security_invoker = true)`, or revoke select from anon and authenticated",
+    ));
     let open = names(&client, POLICIES_ALWAYS_TRUE, &[&exposed]).await?;
     findings.push(review(
         &open,

@@ -11,7 +11,12 @@ alter table public.unprotected disable row level security;
 create table public.examples (owner_id uuid);
 create policy wide_open on public.examples for select using (true);
 create policy each_row on public.examples for update using (auth.uid() = owner_id);
-create policy once on public.examples for delete using ((select auth.uid()) = owner_id);";
+create policy once on public.examples for delete using ((select auth.uid()) = owner_id);
+create view public.everything as select * from public.examples;
+create view public.own with (security_invoker = on) as select * from public.examples;
+create materialized view public.copied as select * from public.examples;
+create view public.internal as select * from public.examples;
+revoke all on public.internal from anon, authenticated;";
 
 /// The severity and message of a check.
 fn finding<'a>(findings: &'a Value, check: &str) -> (&'a str, &'a str) {
@@ -32,6 +37,7 @@ async fn doctor_finds_tables_and_policies_that_are_unsafe_or_slow() {
         "row security",
         "policies",
         "policy speed",
+        "views",
     ] {
         assert_eq!(finding(&findings, check).0, "ok", "{check}");
     }
@@ -49,6 +55,12 @@ async fn doctor_finds_tables_and_policies_that_are_unsafe_or_slow() {
     assert_eq!(severity, "warning");
     assert!(
         message.contains("wide_open on public.examples"),
+        "{message}"
+    );
+    let (severity, message) = finding(&findings, "views");
+    assert_eq!(severity, "warning");
+    assert!(
+        message.ends_with(": public.copied, public.everything"),
         "{message}"
     );
     let (severity, message) = finding(&findings, "policy speed");

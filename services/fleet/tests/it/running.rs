@@ -76,6 +76,8 @@ fn command(home: &TempDir) -> Command {
         .arg("--env-file")
         .arg(env_file(home))
         .arg("--data")
-        .arg(home.path().join("data"));
+        .arg(home.path().join("data"))
+        // A proxy is for the world outside; through this one nothing is reached.
+        .env("HTTP_PROXY", "http://127.0.0.1:9");
     command
 }

@@ -1,6 +1,10 @@
-use http::StatusCode;
+use std::time::Duration;
 
-use crate::kit::{Gateway, OPAQUE_SERVICE_KEY, SECRET, Setup, code, echo};
+use http::StatusCode;
+use testkit::wait::eventually;
+use tokio::io::AsyncWriteExt;
+
+use crate::kit::{Gateway, OPAQUE_SERVICE_KEY, SECRET, Setup, code, echo, upstream};
 
 async fn gateway() -> Gateway {
     let setup = Setup::route(echo().await, "limit = { minute = 7, hour = 70 }");
@@ -26,6 +30,17 @@ async fn the_admin_api_shows_what_is_in_force_and_no_secret() {
     assert_eq!(consumers["data"][1]["keys"][0], "SERVICE_ROLE_KEY");
 }
 
+/// Whether one request of `/metered/v1` is counted like this.
+fn counts(metrics: &str, consumer: &str, status: &str) -> bool {
+    metrics.lines().any(|line| {
+        line.starts_with("http_requests_total{")
+            && line.contains("route=\"/metered/v1/*\"")
+            && line.contains(&format!("consumer=\"{consumer}\""))
+            && line.contains(&format!("status=\"{status}\""))
+            && line.ends_with(" 1")
+    })
+}
+
 #[tokio::test]
 async fn requests_are_counted_by_route_consumer_and_status() {
     common::telemetry::init(&common::config::load(&mut common::config::Env::default()).unwrap());
@@ -45,16 +60,41 @@ async fn requests_are_counted_by_route_consumer_and_status() {
         .expect(StatusCode::UNAUTHORIZED);
     let metrics = gateway.admin.get("/metrics").send().await.text();
     for (consumer, status) in [("anon", "200"), ("none", "401")] {
-        let found = metrics.lines().any(|line| {
-            line.starts_with("http_requests_total{")
-                && line.contains("route=\"/metered/v1/*\"")
-                && line.contains(&format!("consumer=\"{consumer}\""))
-                && line.contains(&format!("status=\"{status}\""))
-                && line.ends_with(" 1")
-        });
-        assert!(found, "{metrics}");
+        assert!(counts(&metrics, consumer, status), "{metrics}");
     }
     assert!(metrics.contains("gateway_upstream_duration_seconds_count{route=\"/metered/v1/*\"} 1"));
+}
+
+#[tokio::test]
+async fn a_request_whose_client_goes_away_is_counted() {
+    common::telemetry::init(&common::config::load(&mut common::config::Env::default()).unwrap());
+    let (arrived, mut arrivals) = tokio::sync::mpsc::channel(1);
+    let hanging = axum::routing::get(move || {
+        let arrived = arrived.clone();
+        async move {
+            arrived.send(()).await.ok();
+            std::future::pending::<()>().await;
+        }
+    });
+    let hanging = upstream(axum::Router::new().route("/x", hanging)).await;
+    let setup = Setup::route(echo().await, "");
+    let setup = setup.and("m", "/metered/v1", &format!("http://{hanging}"), "");
+    let gateway = setup.start().await;
+    let mut socket = gateway.connect().await;
+    let key = OPAQUE_SERVICE_KEY;
+    let head = format!("GET /metered/v1/x HTTP/1.1\r\nHost: a\r\napikey: {key}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    arrivals.recv().await.unwrap();
+    drop(socket);
+    eventually(
+        "the request to be counted",
+        Duration::from_secs(30),
+        async || {
+            let metrics = gateway.admin.get("/metrics").send().await.text();
+            counts(&metrics, "service_role", "499").then_some(())
+        },
+    )
+    .await;
 }
 
 #[tokio::test]
