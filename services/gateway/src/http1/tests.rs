@@ -297,8 +297,8 @@ async fn hypers(text: &[u8]) -> Vec<Read> {
         }
     });
     let (near, mut far) = tokio::io::duplex(64 * 1024);
-    let mut server = http1::Builder::new();
-    let serving = server
+    let mut builder = http1::Builder::new();
+    let serving = builder
         .half_close(true)
         .serve_connection(TokioIo::new(near), service);
     let talking = async {
