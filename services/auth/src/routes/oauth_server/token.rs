@@ -15,6 +15,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, ClientTokens},
+    issuance::{Issuance, issue},
     limits::Limit,
     oauth_server::{
         self,
@@ -62,7 +63,12 @@ pub async fn token(
         return Err(Error::oauth("unsupported_grant_type", message));
     }
     let tokens = match grant_type {
-        "authorization_code" => by_code(&state, &client, &form, &origin).await?,
+        "authorization_code" => {
+            issue(&state, |issuance| {
+                by_code(issuance, &client, &form, &origin)
+            })
+            .await?
+        }
         _ => by_refresh_token(&state, &client, &form, &origin).await?,
     };
     // RFC 6749, 5.1.
@@ -71,7 +77,7 @@ pub async fn token(
 }
 
 async fn by_code(
-    state: &AppState,
+    issuance: Issuance<'_>,
     client: &Client,
     form: &Params,
     origin: &Origin,
@@ -79,7 +85,7 @@ async fn by_code(
     let code = form
         .get("code")
         .ok_or_else(|| invalid("code is required for authorization_code grant"))?;
-    let now = state.now();
+    let (state, now) = (issuance.state(), issuance.at());
     // A refusal rolls back, so whoever lacks the verifier does not use the code up.
     let mut tx = state.store().begin().await?;
     let (user, authorization) = take(&mut tx, &oauth_server::hash(code)).await?;
@@ -98,7 +104,7 @@ async fn by_code(
     audit::record(&mut tx, Action::Login, actor, traits, (origin, now)).await?;
     let scope = authorization.scope.as_str();
     let session = (client.id, scope);
-    let granted = grant::begin_for_client(state, &mut tx, &user, session, origin).await?;
+    let granted = grant::begin_for_client(&issuance, &mut tx, &user, session, origin).await?;
     let scopes = Scopes::stored(scope);
     let id_token = if scopes.has("openid") && state.keys().are_public() {
         let wish = (&scopes, authorization.nonce.as_deref());
