@@ -253,6 +253,11 @@ impl Granted {
         pairs
     }
 
+    /// The session that the tokens belong to.
+    pub fn session_id(&self) -> Uuid {
+        self.session_id
+    }
+
     /// Makes the session end at `time`, if there is one.
     pub async fn end_at(
         &self,

@@ -187,10 +187,48 @@ async fn a_code_is_exchanged_once_also_by_many_at_once() {
     {
         assert_refused(answer, "invalid_grant", "Invalid authorization code");
     }
+    // The second who came ended what the first got.
     let sessions = it
         .service
         .value("select count(*)::text from auth.sessions where oauth_client_id is not null");
-    assert_eq!(sessions.await.as_deref(), Some("1"));
+    assert_eq!(sessions.await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn a_code_that_is_presented_again_ends_what_it_led_to() {
+    let it = signed("public", &[]).await;
+    let code = it.code(&[]).await;
+    let first = it.exchange(&code, VERIFIER).await;
+    let first = first.expect(StatusCode::OK).json();
+    let refreshed = it.refresh(text(&first, "refresh_token")).await;
+    let refreshed = refreshed.expect(StatusCode::OK).json();
+    let other = it.tokens(&[]).await;
+
+    // Without the verifier nobody can have got anything for it.
+    let blind = it.exchange(&code, &"x".repeat(43)).await;
+    assert_eq!(blind.json()["error"], "invalid_grant");
+    let known = it.userinfo(access(&refreshed)).await;
+    known.expect(StatusCode::OK);
+
+    for _ in 0..2 {
+        let again = it.exchange(&code, VERIFIER).await;
+        assert_refused(&again, "invalid_grant", "Invalid authorization code");
+    }
+    for tokens in [&first, &refreshed] {
+        let gone = it.userinfo(access(tokens)).await;
+        assert_eq!(gone.status, StatusCode::FORBIDDEN);
+        let gone = it.refresh(text(tokens, "refresh_token")).await;
+        let message = "Refresh token is invalid or expired.";
+        assert_refused(&gone, "invalid_grant", message);
+    }
+    for tokens in [&other, &it.own] {
+        let kept = it.service.user(access(tokens)).await;
+        kept.expect(StatusCode::OK);
+    }
+    let noted = "select count(*)::text from auth.audit_log_entries \
+                 where payload ->> 'action' = 'token_revoked' \
+                   and payload -> 'traits' ->> 'reason' = 'code_reuse'";
+    assert_eq!(it.service.value(noted).await.as_deref(), Some("1"));
 }
 
 #[tokio::test]
