@@ -111,9 +111,7 @@ impl FromRequestParts<AppState> for Represented {
             None => None,
             Some(id) => {
                 let found = store::sessions::of_user(&mut connection, id, user.id).await?;
-                let message = "Session from session_id claim in JWT does not exist";
-                let gone = || Error::forbidden(code::SESSION_NOT_FOUND, message);
-                Some(found.ok_or_else(gone)?)
+                Some(found.ok_or_else(no_session)?)
             }
         };
         Ok(Self(SignedIn {
@@ -151,6 +149,12 @@ impl FromRequestParts<AppState> for ByAdmin {
         let admin = Admin::from_request_parts(parts, state).await;
         Ok(Self(admin.is_ok()))
     }
+}
+
+/// The refusal of an access token whose session has ended.
+pub fn no_session() -> Error {
+    let message = "Session from session_id claim in JWT does not exist";
+    Error::forbidden(code::SESSION_NOT_FOUND, message)
 }
 
 /// Whether a token speaks for one of the admin roles. An OAuth client's never does, whatever its user

@@ -3,7 +3,8 @@
 //! Requests arrive at [`routes`], which decode, call and encode. What is decided lives in modules
 //! without input or output ([`password`], [`jwt`], [`session`], [`address`], [`one_time`]); what
 //! takes several steps in one transaction in [`accounts`], [`grant`] and [`mails`]; code of the
-//! operator's own is asked in [`hooks`]; SQL is in [`store`] alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
+//! operator's own is asked in [`hooks`], about tokens by way of [`issuance`]; SQL is in [`store`]
+//! alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
 
 pub mod accounts;
 pub mod address;
@@ -22,6 +23,7 @@ pub mod hasher;
 pub mod hex;
 pub mod hooks;
 pub mod identity;
+pub mod issuance;
 pub mod jwt;
 pub mod landing;
 pub mod limits;

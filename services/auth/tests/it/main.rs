@@ -4,6 +4,7 @@ mod admin_sso;
 mod authenticator;
 mod captcha;
 mod changes;
+mod claims_hook;
 mod enumeration;
 mod factors;
 mod forged;

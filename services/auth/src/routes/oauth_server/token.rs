@@ -17,6 +17,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, ClientTokens},
+    issuance::{Issuance, issue},
     limits::Limit,
     oauth_server::{
         self,
@@ -64,7 +65,12 @@ pub async fn token(
         return Err(Error::oauth("unsupported_grant_type", message));
     }
     let tokens = match grant_type {
-        "authorization_code" => by_code(&state, &client, &form, &origin).await?,
+        "authorization_code" => {
+            issue(&state, |issuance| {
+                by_code(issuance, &client, &form, &origin)
+            })
+            .await?
+        }
         _ => by_refresh_token(&state, &client, &form, &origin).await?,
     };
     // RFC 6749, 5.1.
@@ -73,7 +79,7 @@ pub async fn token(
 }
 
 async fn by_code(
-    state: &AppState,
+    issuance: Issuance<'_>,
     client: &Client,
     form: &Params,
     origin: &Origin,
@@ -81,7 +87,7 @@ async fn by_code(
     let code = form
         .get("code")
         .ok_or_else(|| invalid("code is required for authorization_code grant"))?;
-    let now = state.now();
+    let (state, now) = (issuance.state(), issuance.at());
     let mut tx = state.store().begin().await?;
     let (user, authorization) = by_hash(&mut tx, &oauth_server::hash(code)).await?;
     // Whoever lacks the verifier neither uses a code up nor ends what its owner got for it.
@@ -106,7 +112,7 @@ async fn by_code(
     audit::record(&mut tx, Action::Login, actor, traits, (origin, now)).await?;
     let scope = authorization.scope.as_str();
     let session = (client.id, scope);
-    let granted = grant::begin_for_client(state, &mut tx, &user, session, origin).await?;
+    let granted = grant::begin_for_client(&issuance, &mut tx, &user, session, origin).await?;
     let id = &authorization.authorization_id;
     store::oauth_authorizations::exchanged(&mut tx, id, granted.session_id()).await?;
     let scopes = Scopes::stored(scope);
