@@ -138,6 +138,8 @@ pub mod code {
     pub const CURRENT_PASSWORD_INVALID: &str = "current_password_invalid";
     /// The present password was not given.
     pub const CURRENT_PASSWORD_REQUIRED: &str = "current_password_required";
+    /// The token belongs to an application that the user let in, and this is for the user alone.
+    pub const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
     /// The session needs a second factor for this.
     pub const INSUFFICIENT_AAL: &str = "insufficient_aal";
     /// The challenge was answered too late.

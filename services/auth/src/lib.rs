@@ -17,6 +17,7 @@ pub mod duration;
 pub mod error;
 pub mod factor;
 pub mod frequency;
+pub mod glob;
 pub mod grant;
 pub mod hasher;
 pub mod hex;

@@ -20,6 +20,7 @@ mod logout;
 mod mailed;
 mod oauth;
 mod oauth_clients;
+mod oauth_representation;
 mod oauth_server;
 mod oauth_tokens;
 mod one_time;

@@ -11,20 +11,20 @@ use tokio::task::JoinSet;
 use crate::{
     keys::key,
     oauth_server::{BACK, VERIFIER, code, registered, server},
-    support::{EMAIL, Fixture, access, refused, service_role, text},
+    support::{EMAIL, Fixture, access, service_role, text},
 };
 
 /// How many present a code at once.
 const CROWD: usize = 50;
 
-struct Signed {
-    service: Fixture,
+pub(crate) struct Signed {
+    pub(crate) service: Fixture,
     client: Value,
     /// The user's own tokens.
-    own: Value,
+    pub(crate) own: Value,
 }
 
-async fn signed(client_type: &str, settings: &[(&str, &str)]) -> Signed {
+pub(crate) async fn signed(client_type: &str, settings: &[(&str, &str)]) -> Signed {
     let service = server(settings).await;
     Signed {
         client: registered(&service, client_type).await,
@@ -67,12 +67,12 @@ impl Signed {
         self.send(self.form(&pairs)).await
     }
 
-    async fn tokens(&self, changes: &[(&str, &str)]) -> Value {
+    pub(crate) async fn tokens(&self, changes: &[(&str, &str)]) -> Value {
         let answer = self.exchange(&self.code(changes).await, VERIFIER).await;
         answer.expect(StatusCode::OK).json()
     }
 
-    async fn userinfo(&self, token: &str) -> Response {
+    pub(crate) async fn userinfo(&self, token: &str) -> Response {
         self.service
             .client
             .get("/oauth/userinfo")
@@ -364,25 +364,6 @@ async fn a_refresh_token_is_good_for_its_client_only() {
     };
     rightful.refresh(refresh).await.expect(StatusCode::OK);
     rightful.service.refresh(own).await.expect(StatusCode::OK);
-}
-
-#[tokio::test]
-async fn a_client_cannot_let_others_in_with_what_it_has() {
-    let it = signed("public", &[]).await;
-    let tokens = it.tokens(&[]).await;
-    for (method, path) in [
-        (Method::GET, "/user/oauth/grants"),
-        (Method::DELETE, "/user/oauth/grants"),
-        (Method::GET, "/oauth/authorizations/x"),
-        (Method::POST, "/oauth/authorizations/x/consent"),
-    ] {
-        let request = || {
-            let request = it.service.client.request(method.clone(), path);
-            request.bearer(access(&tokens))
-        };
-        let message = "An OAuth client cannot give consent for its user";
-        refused(request, 403, "bad_jwt", message).await;
-    }
 }
 
 #[tokio::test]
