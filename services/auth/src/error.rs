@@ -44,6 +44,9 @@ pub enum Error {
     /// The request took too long.
     #[error("the request took too long")]
     TimedOut,
+    /// The email service took no mail.
+    #[error("the email service took no mail")]
+    Mailer(#[source] reqwest::Error),
     /// A server must be asked before tokens can be issued; [`crate::issuance`] sees to it.
     #[error("the hook has not been asked about the claims")]
     Unasked(Box<Question>),
@@ -341,7 +344,7 @@ impl Problem for Error {
             Self::Database(error) if is_unavailable(error) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            Self::Database(_) | Self::Unasked(_) | Self::Internal(_) => {
+            Self::Database(_) | Self::Unasked(_) | Self::Mailer(_) | Self::Internal(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
@@ -353,9 +356,11 @@ impl Problem for Error {
             Self::OAuth { .. } => code::VALIDATION_FAILED,
             Self::WeakPassword(_) => code::WEAK_PASSWORD,
             Self::TimedOut => code::REQUEST_TIMEOUT,
-            Self::Database(_) | Self::Busy | Self::Unasked(_) | Self::Internal(_) => {
-                code::UNEXPECTED_FAILURE
-            }
+            Self::Database(_)
+            | Self::Busy
+            | Self::Unasked(_)
+            | Self::Mailer(_)
+            | Self::Internal(_) => code::UNEXPECTED_FAILURE,
         }
     }
 
@@ -368,7 +373,7 @@ impl Problem for Error {
                 "Processing this request timed out, please retry after a moment.".into()
             }
             Self::Busy => "The service is busy, please retry after a moment.".into(),
-            Self::Database(_) | Self::Unasked(_) | Self::Internal(_) => {
+            Self::Database(_) | Self::Unasked(_) | Self::Mailer(_) | Self::Internal(_) => {
                 "Unexpected failure, please check server logs for more information".into()
             }
         }

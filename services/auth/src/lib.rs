@@ -70,7 +70,7 @@ use time::OffsetDateTime;
 
 use crate::{
     captcha::Captcha, error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits,
-    mailer::Mailer, oauth::OAuth, redirect::Destinations, request::Origin,
+    mailer::Mailer, messages::Posts, oauth::OAuth, redirect::Destinations, request::Origin,
     saml::service_provider::ServiceProvider, store::Store,
 };
 pub use crate::{config::Config, error::Error};
@@ -90,6 +90,7 @@ struct Inner {
     keys: Keys,
     hasher: Hasher,
     mailer: Mailer,
+    posts: Posts,
     tokens: one_time::Tokens,
     limits: Limits,
     hooks: Hooks,
@@ -102,12 +103,13 @@ struct Inner {
 
 impl AppState {
     /// State over a migrated schema.
-    pub fn new(config: Config, pool: PgPool, clock: Clock) -> Result<Self> {
+    pub fn new(config: Config, pool: PgPool, clock: Clock, lifecycle: &Lifecycle) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             store: Store::new(pool),
             keys: Keys::new(&config.jwt),
             hasher: Hasher::new(&config.password)?,
             mailer: Mailer::new(&config)?,
+            posts: Posts::new(lifecycle),
             tokens: one_time::Tokens::new(&config.jwt.secret),
             limits: Limits::new(config.limits.clone()),
             hooks: Hooks::new(config.hooks.clone())?,
@@ -143,6 +145,11 @@ impl AppState {
     /// The way mails leave.
     pub fn mailer(&self) -> &Mailer {
         &self.0.mailer
+    }
+
+    /// The messages that leave after the answer.
+    pub fn posts(&self) -> &Posts {
+        &self.0.posts
     }
 
     /// What makes the tokens of links.
@@ -208,7 +215,7 @@ impl Service for Auth {
     async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
         let database = Database::open(&config.database, Self::NAME, &store::MIGRATOR, lifecycle)?;
         let cleans = config.database_cleanup;
-        let state = AppState::new(config, database.pool().clone(), Clock::system())?;
+        let state = AppState::new(config, database.pool().clone(), Clock::system(), lifecycle)?;
         if cleans {
             lifecycle.spawn_until_stop("cleanup", cleanup::run(state.clone()));
         }

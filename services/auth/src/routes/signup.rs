@@ -232,7 +232,7 @@ async fn ask_to_confirm(
     tx.commit().await?;
     points::after_draft_created(state, &new.draft, id, origin).await;
     if let Some(message) = message {
-        message.send(state, origin).await?;
+        message.post(state, origin);
     }
     let view = if invited {
         view.without_details()
@@ -330,9 +330,10 @@ impl SignUp {
         if self.challenge.parse()?.is_some() {
             return Err(Error::invalid("PKCE not supported for phone signups"));
         }
+        let contact = Contact::Phone(address::phone(&self.phone)?);
         if !config.sms.autoconfirm {
-            texts::check_provider(state)?;
+            texts::check_provider(state, contact.address())?;
         }
-        Ok((Contact::Phone(address::phone(&self.phone)?), password, None))
+        Ok((contact, password, None))
     }
 }

@@ -76,7 +76,7 @@ pub async fn reauthenticate(
             Message::Mails(vec![mail])
         }
         Contact::Phone(_) => {
-            texts::check_provider(&state)?;
+            texts::check_provider(&state, user.phone())?;
             Message::Text(texts::reauthentication(&state, &mut tx, &mut user).await?)
         }
     };
