@@ -99,6 +99,13 @@ impl Keys {
         Ok(String::from_utf8(secret.to_vec())?)
     }
 
+    /// Whether a secret that is `stored` would be stored otherwise now.
+    pub fn is_outdated(&self, stored: &str) -> bool {
+        self.current.as_ref().is_some_and(|current| {
+            Sealed::parse(stored).is_none_or(|sealed| sealed.key_id != *current)
+        })
+    }
+
     fn named(&self, name: &str) -> anyhow::Result<&Key> {
         let key = self.known.get(name);
         key.with_context(|| format!("there is no key {name:?} to decrypt with"))

@@ -86,14 +86,19 @@ pub async fn enroll(
     check_may_enroll(&state, &factors, &session, &input.friendly_name)?;
 
     let secret = (kind == Kind::Totp).then(totp::new_secret);
+    let id = Uuid::new_v4();
+    let encryption = &state.config().encryption;
+    let stored = secret.as_deref().map(|secret| encryption.seal(id, secret));
+    let stored = stored.transpose()?;
     let new = NewFactor {
+        id,
         user_id: user.id,
         kind,
         friendly_name: &input.friendly_name,
-        secret: secret.as_deref(),
+        secret: stored.as_deref(),
         phone: phone.as_deref(),
     };
-    let id = store::factors::insert(&mut tx, new, now).await?;
+    store::factors::insert(&mut tx, new, now).await?;
     let traits = json!({ "factor_id": id, "factor_type": kind.name() });
     let action = Action::FactorInProgress;
     audit::record(&mut tx, action, Actor::User(&user), traits, (&origin, now)).await?;

@@ -42,13 +42,15 @@ pub async fn delete_of_user(connection: &mut PgConnection, user: Uuid) -> sqlx::
 /// A factor about to be stored.
 #[derive(Clone, Copy)]
 pub struct NewFactor<'a> {
+    /// Identifies it.
+    pub id: Uuid,
     /// Whose it is.
     pub user_id: Uuid,
     /// What it is.
     pub kind: Kind,
     /// The user's own name for it.
     pub friendly_name: &'a str,
-    /// What codes are made of.
+    /// What codes are made of, as it is stored.
     pub secret: Option<&'a str>,
     /// Number that codes are sent to.
     pub phone: Option<&'a str>,
@@ -98,23 +100,37 @@ pub async fn insert(
     connection: &mut PgConnection,
     new: NewFactor<'_>,
     now: OffsetDateTime,
-) -> sqlx::Result<Uuid> {
-    sqlx::query_scalar(
+) -> sqlx::Result<()> {
+    sqlx::query(
         "insert into auth.mfa_factors \
              (id, user_id, friendly_name, factor_type, status, created_at, updated_at, secret, \
               phone) \
-         values ($1, $2, $3, $7::text::auth.factor_type, 'unverified', $4, $4, $5, $6) \
-         returning id",
+         values ($1, $2, $3, $7::text::auth.factor_type, 'unverified', $4, $4, $5, $6)",
     )
-    .bind(Uuid::new_v4())
+    .bind(new.id)
     .bind(new.user_id)
     .bind(new.friendly_name)
     .bind(now)
     .bind(new.secret)
     .bind(new.phone)
     .bind(new.kind.name())
-    .fetch_one(connection)
-    .await
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Stores the secret of a factor in another way.
+pub async fn set_secret(
+    connection: &mut PgConnection,
+    factor: Uuid,
+    stored: &str,
+) -> sqlx::Result<()> {
+    sqlx::query("update auth.mfa_factors set secret = $2 where id = $1")
+        .bind(factor)
+        .bind(stored)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Removes factors that were never verified.

@@ -5,6 +5,7 @@ mod authenticator;
 mod captcha;
 mod changes;
 mod claims_hook;
+mod encryption;
 mod enumeration;
 mod factors;
 mod forged;

@@ -113,6 +113,7 @@ async fn raise(
     match proof? {
         Proof::Code(code) => {
             store::factors::answered(&mut tx, challenge, Some(&code), now).await?;
+            renew_secret(state, &mut tx, &factor).await?;
         }
         Proof::Credential(credential) => {
             store::factors::answered(&mut tx, challenge, None, now).await?;
@@ -184,13 +185,30 @@ async fn by_totp(
     code: &str,
 ) -> Result<Result<Proof>> {
     let now = state.now();
-    let secret = factor.secret.as_deref().unwrap_or_default();
+    let stored = factor.secret.as_deref().unwrap_or_default();
+    let secret = state.config().encryption.open(factor.id, stored)?;
     let is_replay = store::factors::was_used(connection, factor.id, code, now).await?;
-    Ok(if !is_replay && totp::is_current(secret, code, now) {
+    Ok(if !is_replay && totp::is_current(&secret, code, now) {
         Ok(Proof::Code(code.to_owned()))
     } else {
         Err(failed("Invalid TOTP code entered"))
     })
+}
+
+/// Encrypts a secret with the present key, if that is not done yet.
+async fn renew_secret(
+    state: &AppState,
+    connection: &mut PgConnection,
+    factor: &Factor,
+) -> Result<()> {
+    let encryption = &state.config().encryption;
+    let stored = factor.secret.as_deref();
+    if let Some(stored) = stored.filter(|stored| encryption.is_outdated(stored)) {
+        let secret = encryption.open(factor.id, stored)?;
+        let renewed = encryption.seal(factor.id, &secret)?;
+        store::factors::set_secret(connection, factor.id, &renewed).await?;
+    }
+    Ok(())
 }
 
 fn by_phone(state: &AppState, factor: &Factor, challenge: &Challenge, code: &str) -> Result<Proof> {
