@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Display},
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
     str::FromStr,
     time::Duration,
 };
@@ -184,6 +185,24 @@ impl Env {
             .ok()
     }
 
+    /// A number of `range`, or `default`.
+    pub fn within<T>(&mut self, name: &str, default: T, range: RangeInclusive<T>) -> T
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+        T::Err: Display,
+    {
+        let number = self.parse(name, default);
+        if range.contains(&number) {
+            return number;
+        }
+        self.problem(format!(
+            "{name} must be {} to {}",
+            range.start(),
+            range.end()
+        ));
+        default
+    }
+
     /// `true`, `1`, `yes`, `on` or their opposites, or `default`.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
         let Some(text) = self.optional(name) else {
@@ -209,9 +228,10 @@ impl Env {
             .collect()
     }
 
-    /// A whole number of seconds, or `default`.
+    /// A whole number of seconds, or `default`. Longer than a hundred years is a mistake, and no clock can
+    /// count to it.
     pub fn seconds(&mut self, name: &str, default: u64) -> Duration {
-        Duration::from_secs(self.parse(name, default))
+        Duration::from_secs(self.within(name, default, 0..=u32::MAX.into()))
     }
 
     /// An absolute URL; without a default it must be given.
@@ -306,6 +326,20 @@ mod tests {
         let message = load::<Example>(&mut env).unwrap_err().to_string();
         assert!(message.contains("A_SECRET is too weak"), "{message}");
         assert!(message.contains("A_PORT is not usable"), "{message}");
+    }
+
+    #[test]
+    fn a_number_that_is_too_small_or_too_large_is_named() {
+        let pairs = [("FEW", "0"), ("MANY", "65"), ("LONG", "99999999999999")];
+        let mut env = Env::from_pairs(pairs);
+        assert_eq!(env.within("FEW", 4, 1..=64), 4);
+        assert_eq!(env.within("MANY", 4, 1..=64), 4);
+        assert_eq!(env.within("UNSET", 4, 1..=64), 4);
+        assert_eq!(env.seconds("LONG", 5), Duration::from_secs(5));
+        let message = env.check().unwrap_err().to_string();
+        assert!(message.contains("FEW must be 1 to 64"), "{message}");
+        assert!(message.contains("MANY must be 1 to 64"), "{message}");
+        assert!(message.contains("LONG must be 0 to"), "{message}");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::config::{Env, FromEnv};
+use common::{
+    config::{Env, FromEnv},
+    postgres::Target,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::roles::ROLES;
@@ -13,7 +16,7 @@ const MIN_PASSWORD_BYTES: usize = 16;
 /// The job's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub(crate) admin_url: SecretString,
+    pub(crate) admin: Target,
     /// By variable.
     pub(crate) passwords: BTreeMap<&'static str, SecretString>,
     pub(crate) exposed_schemas: Vec<String>,
@@ -23,12 +26,8 @@ pub struct Config {
 
 impl FromEnv for Config {
     fn from_env(env: &mut Env) -> Self {
-        let admin_url = env.required("DATABASE_ADMIN_URL");
-        if !admin_url.is_empty() && admin_url.parse::<tokio_postgres::Config>().is_err() {
-            env.problem("DATABASE_ADMIN_URL is not a PostgreSQL URL");
-        }
         Self {
-            admin_url: admin_url.into(),
+            admin: admin(env),
             passwords: ROLES
                 .iter()
                 .filter_map(|role| role.password)
@@ -38,6 +37,18 @@ impl FromEnv for Config {
             quick_start: env.flag("QUICK_START_TABLES", true),
             patience: env.seconds("DATABASE_WAIT_SECONDS", 60),
         }
+    }
+}
+
+/// The superuser's connection.
+fn admin(env: &mut Env) -> Target {
+    const NAME: &str = "DATABASE_ADMIN_URL";
+    match env.required(NAME) {
+        url if url.is_empty() => Target::default(),
+        url => url.parse().unwrap_or_else(|error| {
+            env.problem(format!("{NAME} is not usable: {error}"));
+            Target::default()
+        }),
     }
 }
 

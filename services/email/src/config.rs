@@ -65,15 +65,8 @@ impl OutboxConfig {
 
 impl FromEnv for Config {
     fn from_env(env: &mut Env) -> Self {
-        let step_timeout = env.seconds("EMAIL_SMTP_TIMEOUT_SECONDS", 60);
-        if step_timeout.is_zero() {
-            env.problem("EMAIL_SMTP_TIMEOUT_SECONDS must be at least 1");
-        }
-        let workers = env.parse("EMAIL_WORKERS", 4);
-        if !(1..=64).contains(&workers) {
-            env.problem("EMAIL_WORKERS must be 1 to 64");
-        }
-        let retention_days: u32 = env.parse("EMAIL_RETENTION_DAYS", 30);
+        let step_timeout = env.within("EMAIL_SMTP_TIMEOUT_SECONDS", 60, 1..=3_600);
+        let retention_days: u32 = env.within("EMAIL_RETENTION_DAYS", 30, 1..=36_500);
         let delivery = delivery(env);
         Self {
             database: PoolConfig::from_env(env, "EMAIL_DATABASE_URL"),
@@ -88,12 +81,12 @@ impl FromEnv for Config {
                 per_day: env.parse("EMAIL_USER_DAILY_LIMIT", 100),
             },
             outbox: OutboxConfig {
-                workers,
-                max_attempts: env.parse("EMAIL_MAX_ATTEMPTS", 30),
+                workers: env.within("EMAIL_WORKERS", 4, 1..=64),
+                max_attempts: env.within("EMAIL_MAX_ATTEMPTS", 30, 1..=1_000),
                 retry_base: Duration::from_millis(env.parse("EMAIL_RETRY_BASE_MS", 15_000)),
-                poll: Duration::from_millis(env.parse("EMAIL_POLL_MS", 1_000)),
-                step_timeout,
-                retention: Duration::from_hours(24) * retention_days.max(1),
+                poll: Duration::from_millis(env.within("EMAIL_POLL_MS", 1_000, 1..=3_600_000)),
+                step_timeout: Duration::from_secs(step_timeout),
+                retention: Duration::from_hours(24) * retention_days,
             },
         }
     }
@@ -209,6 +202,23 @@ mod tests {
             "EMAIL_SMTP_URL",
         ] {
             assert!(message.contains(name), "{name}: {message}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_would_stop_or_spin_the_workers_are_refused() {
+        let inbox = ("EMAIL_DEV_INBOX", "true");
+        for name in [
+            "EMAIL_WORKERS",
+            "EMAIL_MAX_ATTEMPTS",
+            "EMAIL_POLL_MS",
+            "EMAIL_RETENTION_DAYS",
+            "EMAIL_SMTP_TIMEOUT_SECONDS",
+        ] {
+            for number in ["0", "4000000000"] {
+                let problem = problems(&[inbox, (name, number)]);
+                assert!(problem.contains(name), "{name}={number}: {problem}");
+            }
         }
     }
 

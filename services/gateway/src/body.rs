@@ -98,7 +98,12 @@ impl Incoming {
             Self::Http2(incoming) => loop {
                 let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
                 match frame.transpose() {
-                    Ok(None) => return Poll::Ready(None),
+                    Ok(None) if incoming.is_end_stream() => return Poll::Ready(None),
+                    // The library takes a stream that was cancelled for one that ended.
+                    Ok(None) => {
+                        let broke = io::ErrorKind::UnexpectedEof.into();
+                        return Poll::Ready(Some(Err(BodyError::ClientBroke(broke))));
+                    }
                     // Trailers are dropped.
                     Ok(Some(frame)) => {
                         if let Ok(piece) = frame.into_data() {
@@ -131,7 +136,7 @@ impl RequestBody {
         matches!(self.incoming, Incoming::None)
     }
 
-    /// When a piece of it last arrived.
+    /// When a piece of it last arrived, or its end after one.
     pub(crate) fn last_moved(&self) -> Option<Instant> {
         self.last_moved
     }
@@ -145,8 +150,11 @@ impl RequestBody {
             ready!(self.silence.poll(cx));
             return Poll::Ready(Some(Err(BodyError::ClientSilent)));
         };
-        self.silence.end();
+        let was_silent = self.silence.end();
         let Some(piece) = piece.transpose()? else {
+            if was_silent {
+                self.last_moved = self.last_moved.map(|_| Instant::now());
+            }
             return Poll::Ready(None);
         };
         self.last_moved = Some(Instant::now());
@@ -205,9 +213,16 @@ impl UpstreamBody {
             return Poll::Ready(None);
         };
         let Poll::Ready(piece) = exchange.poll_piece(cx) else {
-            ready!(self.silence.poll(cx));
-            self.exchange = None;
-            return Poll::Ready(Some(Err(BodyError::UpstreamSilent)));
+            while self.silence.poll(cx).is_ready() {
+                let now = Instant::now();
+                let last = exchange.last_owed(now);
+                if last.is_none_or(|last| last + self.silence.longest <= now) {
+                    self.exchange = None;
+                    return Poll::Ready(Some(Err(BodyError::UpstreamSilent)));
+                }
+                self.silence.end();
+            }
+            return Poll::Pending;
         };
         self.silence.end();
         match &piece {
@@ -270,9 +285,9 @@ impl Silence {
             .poll(cx)
     }
 
-    /// Ends it.
-    pub(crate) fn end(&mut self) {
-        self.timer = None;
+    /// Ends it; tells whether there was one.
+    pub(crate) fn end(&mut self) -> bool {
+        self.timer.take().is_some()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, mem, net::IpAddr};
 
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderValue, StatusCode, Version};
 use tokio::time::Instant;
 use url::form_urlencoded;
 
@@ -142,12 +142,22 @@ fn outgoing<'a>(
     }
 }
 
-/// The host the client asked for; the request target goes before the header (RFC 9112, 3.2.2).
-pub(crate) fn asked_host<'a>(uri: &'a Uri, found: &Found<'a>) -> Option<&'a [u8]> {
-    match uri.authority() {
-        Some(authority) => Some(authority.as_str().as_bytes()),
-        None => found.host,
-    }
+/// The host the client asked for, unless it is none; the request target goes before the header
+/// (RFC 9112, 3.2.2), which HTTP/1.1 wants all the same (3.2) and HTTP/1.0 does not know.
+pub(crate) fn asked_host<'a>(head: &'a RequestHead, found: &Found<'a>) -> Option<&'a [u8]> {
+    let host = match head.uri.authority() {
+        Some(_) if head.version == Version::HTTP_11 && found.host.is_none() => return None,
+        Some(authority) => authority.as_str().as_bytes(),
+        None if head.version == Version::HTTP_10 => found.host.unwrap_or_default(),
+        None => found.host?,
+    };
+    host.iter().copied().all(is_of_host).then_some(host)
+}
+
+/// Whether a host and its port may have this character (RFC 3986, 3.2.2); a user's name may not come
+/// before them (RFC 9110, 4.2.4).
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:%[]!$&'()*+,;=".contains(&byte)
 }
 
 /// Splits a key off a query: what is left, and the key.

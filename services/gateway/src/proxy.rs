@@ -155,7 +155,7 @@ impl Proxy {
         if let Some(response) = self.speak_for_itself(&head.method, &path) {
             return Ok(response);
         }
-        let host = onward::asked_host(&head.uri, &found).ok_or(Refusal::BadHeader)?;
+        let host = onward::asked_host(head, &found).ok_or(Refusal::BadHeader)?;
         let client = table.proxies.client(peer, &found.forwarded);
         if let Some(plain) = self.plain.as_ref().filter(|_| !client.is_secure) {
             let answer = plain.answer(&path, &head.uri, host);

@@ -57,7 +57,12 @@ impl FromEnv for Limits {
         let defaults = Self::default();
         Self {
             body_bytes: env.parse("MONGO_API_MAX_BODY_BYTES", defaults.body_bytes),
-            query_time: Duration::from_millis(env.parse("MONGO_API_QUERY_TIMEOUT_MS", 5000)),
+            // To MongoDB zero is no limit at all.
+            query_time: Duration::from_millis(env.within(
+                "MONGO_API_QUERY_TIMEOUT_MS",
+                5_000,
+                1..=3_600_000,
+            )),
             collections: env.parse("MONGO_API_MAX_COLLECTIONS", defaults.collections),
         }
     }
@@ -70,5 +75,22 @@ impl Default for Limits {
             query_time: Duration::from_secs(5),
             collections: 1000,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::config::load;
+
+    use super::*;
+
+    #[test]
+    fn a_query_has_a_limit() {
+        let mut env = Env::from_pairs([("MONGO_API_QUERY_TIMEOUT_MS", "0")]);
+        let message = load::<Limits>(&mut env).unwrap_err().to_string();
+        assert!(
+            message.contains("MONGO_API_QUERY_TIMEOUT_MS must be 1"),
+            "{message}"
+        );
     }
 }

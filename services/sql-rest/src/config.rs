@@ -80,7 +80,7 @@ fn pool(env: &mut Env) -> PoolConfig {
     let defaults = PoolConfig::checked(env, name, uri);
     let older_idletime = env.parse("PGRST_DB_POOL_TIMEOUT", 30);
     PoolConfig {
-        max_connections: env.parse("PGRST_DB_POOL", 10),
+        max_connections: env.within("PGRST_DB_POOL", 10, 1..=10_000),
         acquire_timeout: env.seconds("PGRST_DB_POOL_ACQUISITION_TIMEOUT", 10),
         max_idle: env.seconds("PGRST_DB_POOL_MAX_IDLETIME", older_idletime),
         max_lifetime: env.seconds("PGRST_DB_POOL_MAX_LIFETIME", 1800),
@@ -110,6 +110,13 @@ mod tests {
     fn config(pairs: &[(&str, &str)]) -> Result<Config, String> {
         let pairs = pairs.iter().copied().chain([URI]);
         load(&mut Env::from_pairs(pairs)).map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn a_pool_without_connections_is_refused() {
+        let mut env = Env::from_pairs([("PGRST_DB_URI", "postgres://db"), ("PGRST_DB_POOL", "0")]);
+        let message = load::<Config>(&mut env).unwrap_err().to_string();
+        assert!(message.contains("PGRST_DB_POOL must be 1 to"), "{message}");
     }
 
     #[test]

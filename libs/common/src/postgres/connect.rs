@@ -14,7 +14,7 @@ use postgres_protocol::{
     },
 };
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
@@ -31,7 +31,7 @@ pub(super) async fn connect(
     cached_statements: usize,
 ) -> Result<Connection, Failure> {
     let attempt = async {
-        let stream = open(target).await?;
+        let stream = open(target).await.map_err(absent)?;
         let mut connection = Connection::new(stream, cached_statements);
         let written = frontend::startup_message(target.parameters(), connection.outgoing());
         written.map_err(Failure::Unsendable)?;
@@ -50,7 +50,7 @@ pub(super) async fn connect(
 /// Asks the server to cancel what the connection with this key runs.
 pub(super) async fn cancel(target: &Target, key: CancelKey) -> Result<(), Failure> {
     let attempt = async {
-        let mut stream = open(target).await?;
+        let mut stream = open(target).await.map_err(absent)?;
         let mut message = BytesMut::new();
         frontend::cancel_request(key.process_id, key.secret_key, &mut message);
         stream.write_all(&message).await.map_err(Failure::Lost)?;
@@ -63,7 +63,19 @@ pub(super) async fn cancel(target: &Target, key: CancelKey) -> Result<(), Failur
         .unwrap_or_else(|_| Err(Failure::Connect("timeout expired".into())))
 }
 
-async fn open(target: &Target) -> Result<Stream, Failure> {
+impl Target {
+    /// A stream to the first server that can be reached, encrypted as the connection string says: for a
+    /// driver that is to speak on it with [`Target::config`] and without encryption of its own.
+    pub async fn open(&self) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
+        open(self).await
+    }
+}
+
+fn absent(error: io::Error) -> Failure {
+    Failure::Connect(error.into())
+}
+
+async fn open(target: &Target) -> io::Result<Stream> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in target.addresses() {
         match open_address(&address, target.tls()).await {
@@ -71,7 +83,7 @@ async fn open(target: &Target) -> Result<Stream, Failure> {
             Err(error) => last = error,
         }
     }
-    Err(Failure::Connect(last.into()))
+    Err(last)
 }
 
 async fn open_address(address: &Address, tls: Option<&Tls>) -> io::Result<Stream> {

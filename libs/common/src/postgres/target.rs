@@ -41,6 +41,11 @@ pub enum InvalidTarget {
 }
 
 impl Target {
+    /// Everything the connection string says but how it is encrypted.
+    pub fn config(&self) -> &tokio_postgres::Config {
+        &self.config
+    }
+
     pub(super) fn addresses(&self) -> Vec<Address> {
         let hosts = self.config.get_hosts();
         let ports = self.config.get_ports();

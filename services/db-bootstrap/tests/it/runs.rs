@@ -1,10 +1,13 @@
 //! Running the job once, twice, and with other passwords.
 
-use std::time::Duration;
+use std::{io::Write, net::TcpListener, time::Duration};
 
 use testkit::{
     postgres::connect,
-    servers::{Postgres, postgres::Options},
+    servers::{
+        Postgres,
+        postgres::{Certificate, Options},
+    },
 };
 
 use crate::support::{AUTH_PASSWORD, AUTHENTICATOR_PASSWORD, EMAIL_PASSWORD, config, config_with};
@@ -178,6 +181,42 @@ async fn a_server_that_is_still_starting_is_waited_for() {
 async fn a_server_that_never_comes_ends_the_wait() {
     let (mut server, url) = server().await;
     server.stop().await.unwrap();
+    let config = config_with(&url, &[("DATABASE_WAIT_SECONDS", "1")]);
+    let error = db_bootstrap::run(&config).await.unwrap_err();
+    assert!(
+        format!("{error:#}").contains("does not answer"),
+        "{error:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_left_in_the_end() {
+    // The system takes connections in, and nobody accepts them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://postgres@{}", silent.local_addr().unwrap());
+    let config = config_with(&url, &[("DATABASE_WAIT_SECONDS", "1")]);
+    let error = db_bootstrap::run(&config).await.unwrap_err();
+    assert!(
+        format!("{error:#}").contains("does not answer in time"),
+        "{error:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_can_be_prepared_in_secret() {
+    let (server, url) = server().await;
+    let certificate = Certificate::self_signed("localhost").unwrap();
+    server.offer_tls(&certificate).await.unwrap();
+    let mut root = tempfile::NamedTempFile::new().unwrap();
+    root.write_all(certificate.pem.as_bytes()).unwrap();
+    let options = format!("?sslmode=verify-full&sslrootcert={}", root.path().display());
+    let url = format!("{}{options}", url.replace("127.0.0.1", "localhost"));
+    // It begins to offer encryption in a moment, and is waited for like one that is not there.
+    let report = db_bootstrap::run(&config(&url)).await.unwrap();
+    assert!(!report.changes.is_empty());
+
+    let other = Certificate::self_signed("localhost").unwrap();
+    std::fs::write(root.path(), &other.pem).unwrap();
     let config = config_with(&url, &[("DATABASE_WAIT_SECONDS", "1")]);
     let error = db_bootstrap::run(&config).await.unwrap_err();
     assert!(

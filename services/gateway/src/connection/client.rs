@@ -33,6 +33,8 @@ pub(super) struct Client<S> {
     pipe: Option<Arc<Pipe>>,
     /// Whether the client waits to be told that its body is wanted.
     is_waiting: bool,
+    /// Whether it has sent a request of HTTP/1, and so will not change to HTTP/2.
+    is_http1: bool,
 }
 
 /// What a client sent.
@@ -64,6 +66,7 @@ impl<S> Client<S> {
             decoder: Decoder::Done,
             pipe: None,
             is_waiting: false,
+            is_http1: false,
         }
     }
 
@@ -101,13 +104,14 @@ impl<S> Client<S> {
             None => {}
         }
         let head = self.reader.request(&mut self.inbox.bytes, limits)?;
+        self.is_http1 |= head.is_some();
         Ok(head.map_or(Sent::Part, Sent::Head))
     }
 
     /// Whether what was read begins HTTP/2, or may yet do so.
     fn preface(&self) -> Option<bool> {
         let bytes = &self.inbox.bytes;
-        if bytes.first() != PREFACE.first() {
+        if self.is_http1 || bytes.first() != PREFACE.first() {
             return None;
         }
         let is_whole = bytes.starts_with(PREFACE);
@@ -127,6 +131,11 @@ impl<S> Client<S> {
         // What came with the head goes on with it.
         self.feed(&pipe);
         Incoming::Http1(pipe)
+    }
+
+    /// Notes that the response begins: nobody is told any more that a body is wanted.
+    pub(super) fn begin_response(&mut self) {
+        self.is_waiting = false;
     }
 
     /// Notes that what comes is no request.
@@ -225,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx))
             .await
             .ok();
-        if self.decoder.is_done() {
+        if self.decoder.is_done() && !self.has_sent() {
             return;
         }
         while self.read().await.is_ok() {

@@ -206,6 +206,7 @@ async fn respond<S>(client: &mut Client<S>, asked: &Asked, mut response: Respons
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    client.begin_response();
     let (frame, keeps_alive) = write_head(client.outbox.text(), asked, &response);
     let tunnel = response.tunnel.take();
     let mut stall = Silence::of(LONGEST_STALL);
@@ -221,7 +222,7 @@ where
             };
             let sent_before = client.outbox.total();
             let flushed = client.poll_flush(cx);
-            if client.outbox.total() > sent_before {
+            if flushed.is_ready() || client.outbox.total() > sent_before {
                 stall.end();
             }
             match (flushed, gathered) {
@@ -321,3 +322,6 @@ fn write_head(text: &mut Vec<u8>, asked: &Asked, response: &Response) -> (Frame,
     text.extend_from_slice(b"\r\n");
     (frame, keeps_alive)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,18 @@
 //! Bodies, as they are framed (RFC 9112, 6).
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderName, HeaderValue};
 
 use super::lines;
 
 /// Bytes of the line before a chunk, or of one trailer, at most.
 const MAX_LINE_BYTES: usize = 4096;
 
-/// Lines of trailers, at most. They are read and dropped, as RFC 9110, 6.5.1 allows.
+/// Bytes of extensions and trailers that a body may have beside what it carries. They are read and
+/// dropped, as RFC 9110, 6.5.1 and RFC 9112, 7.1.1 allow.
+const MAX_EXTRA_BYTES: usize = 16 * 1024;
+
+/// Lines of trailers, at most.
 const MAX_TRAILERS: usize = 100;
 
 /// What is left of a body.
@@ -18,7 +23,12 @@ pub(crate) enum Decoder {
     /// So many bytes.
     Length(u64),
     /// Chunks.
-    Chunked(Chunk),
+    Chunked {
+        /// What comes first.
+        next: Chunk,
+        /// Bytes of extensions and trailers that may still come.
+        spare: usize,
+    },
     /// Whatever comes until the connection ends.
     UntilEnd,
 }
@@ -53,7 +63,10 @@ impl Decoder {
 
     /// Of chunks.
     pub(crate) fn chunked() -> Self {
-        Self::Chunked(Chunk::Size)
+        Self::Chunked {
+            next: Chunk::Size,
+            spare: MAX_EXTRA_BYTES,
+        }
     }
 
     /// Whether the body is over.
@@ -74,7 +87,7 @@ impl Decoder {
                 Ok(data)
             }
             Self::UntilEnd => Ok(take(arrived, &mut u64::MAX.clone())),
-            Self::Chunked(_) => self.decode_chunked(arrived),
+            Self::Chunked { .. } => self.decode_chunked(arrived),
         }
     }
 
@@ -85,28 +98,28 @@ impl Decoder {
                 *self = Self::Done;
                 Ok(())
             }
-            Self::Length(_) | Self::Chunked(_) => Err(BadBody),
+            Self::Length(_) | Self::Chunked { .. } => Err(BadBody),
         }
     }
 
     fn decode_chunked(&mut self, arrived: &mut BytesMut) -> Result<Option<Bytes>, BadBody> {
-        while let Self::Chunked(chunk) = self {
-            if let Chunk::Data(left) = chunk {
+        while let Self::Chunked { next, spare } = self {
+            if let Chunk::Data(left) = next {
                 let data = take(arrived, left);
                 if *left == 0 {
-                    *chunk = Chunk::End;
+                    *next = Chunk::End;
                 }
                 return Ok(data);
             }
-            let Some(length) = lines::first(arrived).map_err(|_| BadBody)? else {
-                return if arrived.len() > MAX_LINE_BYTES {
-                    Err(BadBody)
-                } else {
-                    Ok(None)
-                };
+            let length = lines::first(arrived).map_err(|_| BadBody)?;
+            if length.unwrap_or(arrived.len()) > MAX_LINE_BYTES {
+                return Err(BadBody);
+            }
+            let Some(length) = length else {
+                return Ok(None);
             };
             let line = arrived.get(..length).unwrap_or_default();
-            *self = chunk.after(line)?;
+            *self = next.after(line, *spare)?;
             arrived.advance(length + 2);
         }
         Ok(None)
@@ -115,33 +128,48 @@ impl Decoder {
 
 impl Chunk {
     /// What follows after `line`.
-    fn after(self, line: &[u8]) -> Result<Decoder, BadBody> {
-        let next = match self {
+    fn after(self, line: &[u8], spare: usize) -> Result<Decoder, BadBody> {
+        let (next, extra) = match self {
             Self::Size => match size(line)? {
-                0 => Self::Trailers(0),
-                size => Self::Data(size),
+                (0, extra) => (Self::Trailers(0), extra),
+                (size, extra) => (Self::Data(size), extra),
             },
-            Self::End if line.is_empty() => Self::Size,
+            Self::End if line.is_empty() => (Self::Size, 0),
             Self::Trailers(_) if line.is_empty() => return Ok(Decoder::Done),
-            Self::Trailers(count) if count < MAX_TRAILERS => Self::Trailers(count + 1),
+            Self::Trailers(count) if count < MAX_TRAILERS && is_field(line) => {
+                (Self::Trailers(count + 1), line.len())
+            }
             Self::End | Self::Trailers(_) | Self::Data(_) => return Err(BadBody),
         };
-        Ok(Decoder::Chunked(next))
+        let spare = spare.checked_sub(extra).ok_or(BadBody)?;
+        Ok(Decoder::Chunked { next, spare })
     }
 }
 
-/// The length a line announces; extensions are passed over.
-fn size(line: &[u8]) -> Result<u64, BadBody> {
+/// The length a line announces, and that of the extensions after it, which are passed over.
+fn size(line: &[u8]) -> Result<(u64, usize), BadBody> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
     let (digits, rest) = line.split_at_checked(digits.count()).ok_or(BadBody)?;
     // Some servers pad the number with spaces.
-    let rest = rest.trim_ascii();
-    let is_extension = rest.starts_with(b";") && !rest.iter().any(u8::is_ascii_control);
-    if !rest.is_empty() && !is_extension {
+    let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
+    let extensions = rest.get(blanks.count()..).unwrap_or_default();
+    let are_extensions =
+        extensions.starts_with(b";") && !extensions.iter().any(u8::is_ascii_control);
+    if !extensions.is_empty() && !are_extensions {
         return Err(BadBody);
     }
     let digits = std::str::from_utf8(digits).map_err(|_| BadBody)?;
-    u64::from_str_radix(digits, 16).map_err(|_| BadBody)
+    let size = u64::from_str_radix(digits, 16).map_err(|_| BadBody)?;
+    Ok((size, extensions.len()))
+}
+
+/// Whether a line is one of trailers.
+fn is_field(line: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', line) else {
+        return false;
+    };
+    let (name, rest) = line.split_at(colon);
+    HeaderName::from_bytes(name).is_ok() && HeaderValue::from_bytes(rest).is_ok()
 }
 
 /// Up to `left` of the bytes that arrived.
@@ -209,6 +237,16 @@ mod tests {
             "0x5\r\nhello\r\n0\r\n\r\n",
             "fffffffffffffffff\r\nhello\r\n",
             "0\r\nT: a\n\r\n",
+            "5\r\r\nhello\r\n0\r\n\r\n",
+            "5 \r \r\nhello\r\n0\r\n\r\n",
+            "5\x0c\r\nhello\r\n0\r\n\r\n",
+            "5;a\r\r\nhello\r\n0\r\n\r\n",
+            "0\r\nT: a\r\r\n\r\n",
+            "0\r\nT: a\0b\r\n\r\n",
+            "0\r\nGET / HTTP/1.1\r\n\r\n",
+            "0\r\n T: a\r\n\r\n",
+            "0\r\nT : a\r\n\r\n",
+            "0\r\n: a\r\n\r\n",
         ] {
             assert_eq!(
                 decode(Decoder::chunked(), text, 99),
@@ -220,9 +258,17 @@ mod tests {
 
     #[test]
     fn lines_around_chunks_are_bounded() {
-        let long = format!("1;{}", "a".repeat(MAX_LINE_BYTES));
-        assert_eq!(decode(Decoder::chunked(), &long, 100), Err(BadBody));
+        let long = format!("0;{}\r\n\r\n", "a".repeat(MAX_LINE_BYTES));
         let many = format!("0\r\n{}\r\n", "T: a\r\n".repeat(MAX_TRAILERS + 1));
-        assert_eq!(decode(Decoder::chunked(), &many, 100), Err(BadBody));
+        let extended = format!("1;{}\r\na\r\n", "a".repeat(1000)).repeat(20) + "0\r\n\r\n";
+        let trailed = format!(
+            "0\r\n{}\r\n",
+            format!("T: {}\r\n", "a".repeat(1000)).repeat(20)
+        );
+        for text in [long, many, extended, trailed] {
+            for step in [100, text.len()] {
+                assert_eq!(decode(Decoder::chunked(), &text, step), Err(BadBody));
+            }
+        }
     }
 }

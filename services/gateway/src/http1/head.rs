@@ -115,7 +115,7 @@ fn parse_request(head: &[u8], limits: HeadLimits) -> Result<RequestHead, BadHead
     let status = request
         .parse_with_uninit_headers(head, space)
         .map_err(BadHead::from)?;
-    if status.is_partial() {
+    if status != httparse::Status::Complete(head.len()) {
         return Err(BadHead::Malformed);
     }
     let method = request.method.map(str::as_bytes).unwrap_or_default();
@@ -137,7 +137,7 @@ fn parse_response(head: &[u8], limits: HeadLimits) -> Result<ResponseHead, BadHe
     let status = httparse::ParserConfig::default()
         .parse_response_with_uninit_headers(&mut response, head, space)
         .map_err(BadHead::from)?;
-    if status.is_partial() {
+    if status != httparse::Status::Complete(head.len()) {
         return Err(BadHead::Malformed);
     }
     let code = response.code.unwrap_or_default();
@@ -218,18 +218,24 @@ impl RequestHead {
 
 impl ResponseHead {
     /// How the body is framed that follows a request with `method` (RFC 9112, 6.3). What contradicts
-    /// that is removed.
-    pub(crate) fn body(&mut self, method: &Method) -> Result<Decoder, BadHead> {
-        if *method == Method::HEAD || has_no_body(self.status) {
-            return Ok(Decoder::Done);
-        }
-        if is_chunked(&self.fields)? {
+    /// that is removed; whether the connection must end after the body is the second answer.
+    pub(crate) fn body(&mut self, method: &Method) -> Result<(Decoder, bool), BadHead> {
+        let has_no_body = has_no_body(self.status);
+        if !has_no_body && *method != Method::HEAD && is_chunked(&self.fields)? {
+            let is_doubtful =
+                self.version == Version::HTTP_10 || self.fields.get("content-length").is_some();
             keep_lengths(&mut self.fields, 0);
-            return Ok(Decoder::chunked());
+            return Ok((Decoder::chunked(), is_doubtful));
         }
         let length = length(&self.fields)?;
-        keep_lengths(&mut self.fields, 1);
-        Ok(length.map_or(Decoder::UntilEnd, Decoder::length))
+        // Of a body that is not there for its status, only 304 tells the length (RFC 9110, 8.6).
+        let tells_length = !has_no_body || self.status == StatusCode::NOT_MODIFIED;
+        keep_lengths(&mut self.fields, usize::from(tells_length));
+        Ok(match length {
+            _ if has_no_body || *method == Method::HEAD => (Decoder::Done, false),
+            Some(length) => (Decoder::length(length), false),
+            None => (Decoder::UntilEnd, true),
+        })
     }
 
     /// Whether the upstream will take another request on its connection.

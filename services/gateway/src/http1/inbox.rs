@@ -46,10 +46,12 @@ impl Inbox {
         Poll::Ready(Ok(length))
     }
 
-    /// Gives memory back, if nothing is in it and it holds more than `most` bytes.
+    /// Gives memory back, if nothing is in it and it holds more than `most` bytes; takes no more
+    /// until a lot comes again.
     pub(crate) fn shrink(&mut self, most: usize) {
+        self.is_flooded = false;
         if self.bytes.is_empty() && self.bytes.capacity() > most {
-            *self = Self::default();
+            self.bytes = BytesMut::new();
         }
     }
 }

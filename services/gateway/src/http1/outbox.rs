@@ -25,6 +25,8 @@ pub(crate) struct Outbox {
     piece: Bytes,
     /// What ends the large piece.
     piece_end: &'static [u8],
+    /// Whether the stream may hold back what it took: TLS does, until it is flushed.
+    is_held: bool,
     /// Bytes sent since it was made.
     total: u64,
 }
@@ -42,7 +44,7 @@ impl Outbox {
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.sent == self.text.len() && self.piece.is_empty() && self.piece_end.is_empty()
+        self.is_written() && !self.is_held
     }
 
     /// Bytes sent so far.
@@ -83,7 +85,7 @@ impl Outbox {
         if self.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        while !self.is_empty() {
+        while !self.is_written() {
             let text = self.text.get(self.sent..).unwrap_or_default();
             let written = if self.piece.is_empty() && self.piece_end.is_empty() {
                 ready!(Pin::new(&mut *stream).poll_write(cx, text))?
@@ -98,10 +100,18 @@ impl Outbox {
         }
         self.text.clear();
         self.sent = 0;
-        Pin::new(stream).poll_flush(cx)
+        ready!(Pin::new(stream).poll_flush(cx))?;
+        self.is_held = false;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether the stream took everything.
+    fn is_written(&self) -> bool {
+        self.sent == self.text.len() && self.piece.is_empty() && self.piece_end.is_empty()
     }
 
     fn note_sent(&mut self, written: usize) {
+        self.is_held = true;
         self.total += written as u64;
         let of_text = written.min(self.text.len() - self.sent);
         self.sent += of_text;
@@ -129,6 +139,8 @@ fn write_size(text: &mut Vec<u8>, size: usize) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::BufWriter;
+
     use super::*;
 
     /// What `outbox` sends to somebody who takes so many bytes at once.
@@ -160,6 +172,21 @@ mod tests {
                 assert_eq!(sent(outbox, at_once).await, expected.as_bytes(), "{size}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_the_stream_holds_back_leaves_too() {
+        let (near, mut far) = tokio::io::duplex(10);
+        let mut near = BufWriter::with_capacity(1000, near);
+        let mut outbox = Outbox::default();
+        outbox.text().extend_from_slice(&[b'x'; 500]);
+        let sending =
+            async move { std::future::poll_fn(|cx| outbox.poll_flush(&mut near, cx)).await };
+        let mut received = Vec::new();
+        let receiving = tokio::io::AsyncReadExt::read_to_end(&mut far, &mut received);
+        let (sent, outcome) = tokio::join!(sending, receiving);
+        sent.and(outcome.map(drop)).unwrap();
+        assert_eq!(received.len(), 500);
     }
 
     #[test]

@@ -89,15 +89,20 @@ impl Exchange {
         let mut reader = HeadReader::default();
         let head = poll_fn(|cx| exchange.poll_head(cx, &mut reader, began, silence)).await;
         let nothing_sent = exchange.connection.outbox.total() == sent_before;
-        match head {
-            Ok(head) => exchange.receive(head, request.method),
-            Err(ExchangeError::Broken(error))
+        let error = match head {
+            Ok(head) if !nothing_sent => return exchange.receive(head, request.method),
+            // What is said before anything was asked is no answer.
+            Ok(_) => ExchangeError::Broken(io::ErrorKind::InvalidData.into()),
+            Err(error) => error,
+        };
+        Err(match error {
+            ExchangeError::Broken(error)
                 if nothing_sent && exchange.body.last_moved().is_none() =>
             {
-                Err(ExchangeError::NotSent(exchange.body, error))
+                ExchangeError::NotSent(exchange.body, error)
             }
-            Err(error) => Err(error),
-        }
+            error => error,
+        })
     }
 
     /// Takes in the final head of the response.
@@ -106,8 +111,9 @@ impl Exchange {
         mut head: ResponseHead,
         method: &Method,
     ) -> Result<(ResponseHead, Self), ExchangeError> {
-        self.decoder = head.body(method).map_err(ExchangeError::from)?;
-        self.is_kept = head.keeps_alive() && self.decoder != Decoder::UntilEnd;
+        let (decoder, must_end) = head.body(method).map_err(ExchangeError::from)?;
+        self.is_kept = head.keeps_alive() && !must_end;
+        self.decoder = decoder;
         Ok((head, self))
     }
 
@@ -118,8 +124,11 @@ impl Exchange {
 
     /// Gives the connection back, if it can be used again.
     pub(crate) fn finish(self) {
+        let Connection { inbox, outbox, .. } = &*self.connection;
+        // What is left in either would be taken for a part of what follows.
+        let is_empty = inbox.bytes.is_empty() && outbox.is_empty();
         let is_clean = self.is_sent && self.refused.is_none() && self.is_over();
-        if is_clean && self.is_kept && self.connection.inbox.bytes.is_empty() {
+        if is_clean && is_empty && self.is_kept {
             self.address.keep(self.connection);
         }
     }
@@ -177,16 +186,24 @@ impl Exchange {
                 }
             }
         }
-        let timer = &mut self.connection.timer;
-        while timer.as_mut().poll(cx).is_ready() {
-            // The silence may be the client's, who is still sending the request.
-            let last = self.body.last_moved().unwrap_or(began);
-            if last + silence <= Instant::now() {
+        while self.connection.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let last = self.last_owed(now).unwrap_or(began);
+            if last + silence <= now {
                 return Poll::Ready(Err(ExchangeError::TimedOut));
             }
-            timer.as_mut().reset(last + silence);
+            self.connection.timer.as_mut().reset(last + silence);
         }
         Poll::Pending
+    }
+
+    /// Until when silence was the client's, who was still sending the request. It is `now`.
+    pub(crate) fn last_owed(&self, now: Instant) -> Option<Instant> {
+        let waits = !self.is_sent && self.refused.is_none();
+        if waits && self.connection.outbox.is_empty() {
+            return Some(now);
+        }
+        self.body.last_moved()
     }
 
     /// Sends what there is of the request. An error is the client's; the upstream's is noted.
@@ -246,3 +263,6 @@ impl std::fmt::Debug for Exchange {
         f.write_str("Exchange")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::kit::{Gateway, Setup, echo};
+use crate::kit::{Gateway, Setup, echo, listener, read_head};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: u8 = 4;
@@ -130,4 +130,67 @@ async fn a_head_without_an_end_ends_the_connection() {
     tokio::time::timeout(Duration::from_secs(20), both)
         .await
         .expect("an end");
+}
+
+/// The beginning of a connection and of a POST to `/a/v1/x` on its first stream, in HPACK.
+fn post() -> Vec<u8> {
+    let head = [&[0x83, 0x86, 0x41, 1, b'a', 0x44, 7][..], b"/a/v1/x"].concat();
+    [PREFACE, &frame(SETTINGS, 0, 0, &[]), &frame(1, 4, 1, &head)].concat()
+}
+
+#[tokio::test]
+async fn bodies_of_unknown_length_pass_between_the_versions() {
+    let listener = listener().await;
+    let setup = Setup::route(listener.local_addr().unwrap(), "open = [\"/*\"]");
+    let gateway = setup.start().await;
+    let mut socket = gateway.connect().await;
+    socket.write_all(&post()).await.unwrap();
+    socket.write_all(&frame(0, 0, 1, b"hello")).await.unwrap();
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    let head = read_head(&mut upstream).await;
+    assert!(
+        head.contains("\r\ntransfer-encoding: chunked\r\n"),
+        "{head}"
+    );
+    let mut received = [0; 10];
+    upstream.read_exact(&mut received).await.unwrap();
+    assert_eq!(&received, b"5\r\nhello\r\n");
+    socket.write_all(&frame(0, 1, 1, b"!")).await.unwrap();
+    let mut received = [0; 11];
+    upstream.read_exact(&mut received).await.unwrap();
+    assert_eq!(&received, b"1\r\n!\r\n0\r\n\r\n");
+
+    let answer = b"HTTP/1.1 200 OK\r\n\r\nanswer";
+    upstream.write_all(answer).await.unwrap();
+    drop(upstream);
+    let end = frame(0, 1, 1, b"");
+    let mut received = Vec::new();
+    while !received.ends_with(&end) {
+        assert_ne!(socket.read_buf(&mut received).await.unwrap(), 0);
+    }
+    let data = frame(0, 0, 1, b"answer");
+    assert!(received.windows(data.len()).any(|window| window == data));
+}
+
+#[tokio::test]
+async fn an_upload_that_is_cancelled_is_not_passed_on_as_whole() {
+    const CANCEL: [u8; 4] = 8_u32.to_be_bytes();
+    const NO_ERROR: [u8; 4] = [0; 4];
+    for reason in [CANCEL, NO_ERROR] {
+        let listener = listener().await;
+        let setup = Setup::route(listener.local_addr().unwrap(), "open = [\"/*\"]");
+        let gateway = setup.start().await;
+        let mut socket = gateway.connect().await;
+        socket.write_all(&post()).await.unwrap();
+        socket.write_all(&frame(0, 0, 1, b"hello")).await.unwrap();
+        let (mut upstream, _) = listener.accept().await.unwrap();
+        read_head(&mut upstream).await;
+        let mut received = [0; 10];
+        upstream.read_exact(&mut received).await.unwrap();
+        socket.write_all(&frame(3, 0, 1, &reason)).await.unwrap();
+        let mut rest = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(10), upstream.read_to_end(&mut rest));
+        end.await.expect("the connection ends").ok();
+        assert_eq!(rest, b"", "{reason:?}");
+    }
 }

@@ -236,10 +236,15 @@ pub(crate) fn code(response: &testkit::client::Response) -> String {
         .to_owned()
 }
 
-/// Reads the head of a request, to its empty line or to the end.
+/// Reads the head of a request, to its empty line and no further, or to the end.
 pub(crate) async fn read_head(socket: &mut TcpStream) -> String {
     let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") && socket.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+    while !head.ends_with(b"\r\n\r\n") {
+        let Ok(byte) = socket.read_u8().await else {
+            break;
+        };
+        head.push(byte);
+    }
     String::from_utf8_lossy(&head).to_ascii_lowercase()
 }
 

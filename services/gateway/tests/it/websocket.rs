@@ -154,3 +154,27 @@ async fn a_page_of_a_foreign_origin_opens_no_websocket() {
         );
     }
 }
+
+#[tokio::test]
+async fn bytes_right_after_the_handshake_get_through_on_both_sides() {
+    let (address, mut heads) = switching(concat!(
+        "HTTP/1.1 101 Switching Protocols\nConnection: Upgrade\nUpgrade: websocket\n",
+        "Content-Length: 7\n\nwelcome"
+    ))
+    .await;
+    let gateway = Setup::route(address, "websocket = true").start().await;
+    let mut socket = gateway.connect().await;
+    let text = request(&gateway, HANDSHAKE).replace('\n', "\r\n") + "hello";
+    socket.write_all(text.as_bytes()).await.unwrap();
+    heads.recv().await.unwrap();
+    let mut received = String::new();
+    while !received.ends_with("welcomehello") {
+        let mut buffer = [0; 1024];
+        let length = socket.read(&mut buffer).await.unwrap();
+        assert_ne!(length, 0, "{received}");
+        received += std::str::from_utf8(&buffer[..length]).unwrap();
+    }
+    assert!(received.starts_with("HTTP/1.1 101 "), "{received}");
+    assert!(!received.contains("content-length"), "{received}");
+    assert!(received.ends_with("\r\n\r\nwelcomehello"), "{received}");
+}

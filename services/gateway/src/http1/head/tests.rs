@@ -17,7 +17,7 @@ fn with(version: &str, lines: &str) -> RequestHead {
 }
 
 fn response(lines: &str) -> ResponseHead {
-    let text = format!("HTTP/1.1 {lines}\n").replace('\n', "\r\n");
+    let text = format!("HTTP/{lines}\n").replace('\n', "\r\n");
     let mut arrived = BytesMut::from(text.as_bytes());
     let head = HeadReader::default().response(&mut arrived, LIMITS);
     head.unwrap().unwrap()
@@ -107,26 +107,63 @@ fn one_length_goes_on_or_none() {
 #[test]
 fn a_response_has_the_body_its_request_and_status_allow() {
     for (method, lines, expected) in [
-        ("GET", "200 OK\nContent-Length: 5\n", Decoder::Length(5)),
-        ("HEAD", "200 OK\nContent-Length: 5\n", Decoder::Done),
         (
             "GET",
-            "304 Not Modified\nContent-Length: 5\n",
-            Decoder::Done,
+            "1.1 200 OK\nContent-Length: 5\n",
+            (Decoder::Length(5), false),
         ),
-        ("GET", "204 No Content\n", Decoder::Done),
-        ("GET", "200 OK\n", Decoder::UntilEnd),
+        (
+            "HEAD",
+            "1.1 200 OK\nContent-Length: 5\n",
+            (Decoder::Done, false),
+        ),
         (
             "GET",
-            "200 OK\nTransfer-Encoding: chunked\nContent-Length: 5\n",
-            Decoder::chunked(),
+            "1.1 304 Not Modified\nContent-Length: 5\n",
+            (Decoder::Done, false),
+        ),
+        ("GET", "1.1 204 No Content\n", (Decoder::Done, false)),
+        ("GET", "1.1 200 OK\n", (Decoder::UntilEnd, true)),
+        (
+            "GET",
+            "1.1 200 OK\nTransfer-Encoding: chunked\n",
+            (Decoder::chunked(), false),
+        ),
+        (
+            "GET",
+            "1.1 200 OK\nTransfer-Encoding: chunked\nContent-Length: 5\n",
+            (Decoder::chunked(), true),
+        ),
+        (
+            "GET",
+            "1.0 200 OK\nConnection: keep-alive\nTransfer-Encoding: chunked\n",
+            (Decoder::chunked(), true),
         ),
     ] {
         let method = method.parse().unwrap();
         assert_eq!(response(lines).body(&method), Ok(expected), "{lines}");
     }
-    let mut torn = response("200 OK\nContent-Length: 5\nContent-Length: 6\n");
-    assert_eq!(torn.body(&Method::GET), Err(BadHead::Malformed));
+    let lengths = "1.1 200 OK\nContent-Length: 5\nContent-Length: 6\n";
+    for method in [Method::GET, Method::HEAD] {
+        let torn = response(lengths).body(&method);
+        assert_eq!(torn, Err(BadHead::Malformed), "{method}");
+    }
+}
+
+#[test]
+fn a_length_is_told_once_and_only_where_there_could_be_a_body() {
+    for (status, expected) in [
+        ("200 OK", Some(&b"5"[..])),
+        ("304 Not Modified", Some(b"5")),
+        ("204 No Content", None),
+        ("101 Switching Protocols", None),
+    ] {
+        let mut head = response(&format!(
+            "1.1 {status}\nContent-Length: 5\nContent-Length: 5\n"
+        ));
+        head.body(&Method::HEAD).unwrap();
+        assert_eq!(head.fields.only("content-length"), expected, "{status}");
+    }
 }
 
 #[test]
