@@ -32,7 +32,6 @@ pub struct RequestContext {
     began: SystemTime,
     clock: Instant,
     user: OnceLock<String>,
-    route: OnceLock<Arc<str>>,
 }
 
 impl RequestContext {
@@ -62,7 +61,6 @@ impl RequestContext {
             began,
             clock: Instant::now(),
             user: OnceLock::new(),
-            route: OnceLock::new(),
         }
     }
 
@@ -114,16 +112,6 @@ impl RequestContext {
     /// Who is calling, once known.
     pub fn user(&self) -> Option<&str> {
         self.user.get().map(String::as_str)
-    }
-
-    /// Names the route for log and metrics where the router's own template says too little.
-    pub fn set_route(&self, template: &Arc<str>) {
-        self.route.get_or_init(|| Arc::clone(template));
-    }
-
-    /// The route's template, if one was set.
-    pub fn route(&self) -> Option<&str> {
-        self.route.get().map(AsRef::as_ref)
     }
 }
 

@@ -30,10 +30,7 @@ pub(crate) async fn observe(
 
     let elapsed = context.elapsed();
     let status = response.status().as_u16();
-    let route = context
-        .route()
-        .or_else(|| template.as_ref().map(MatchedPath::as_str))
-        .unwrap_or("unmatched");
+    let route = template.as_ref().map_or("unmatched", MatchedPath::as_str);
     let method = known_method(&method);
     telemetry::log_request(&RequestLine {
         service,

@@ -117,7 +117,7 @@ async fn accept_waiting<L: Listen>(listener: &L) -> Option<std::io::Result<(L::S
 }
 
 /// The protocol settings every connection starts with.
-pub fn connection_builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
+fn connection_builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -135,7 +135,7 @@ pub fn connection_builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecu
 }
 
 /// Serves one connection to its end; on a shutdown of `watcher` it ends after the open requests.
-pub async fn serve_connection<I, S, B>(
+async fn serve_connection<I, S, B>(
     builder: &auto::Builder<TokioExecutor>,
     stream: I,
     service: S,

@@ -18,7 +18,10 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Bearer(pub Claims);
 
-/// A user whose token, session and account are all good at this moment.
+/// A user in person, whose token, session and account are all good at this moment.
+///
+/// An OAuth client has a token because the user let it in: it may read as one who is [`Represented`]
+/// and changes nothing of the account, which would outlast what it was granted.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     /// The user.
@@ -28,6 +31,10 @@ pub struct SignedIn {
     /// The token's claims.
     pub claims: Claims,
 }
+
+/// A user in person, or an OAuth client that they let in.
+#[derive(Clone, Debug)]
+pub struct Represented(pub SignedIn);
 
 /// Somebody with an admin role.
 #[derive(Clone, Debug)]
@@ -58,6 +65,29 @@ impl FromRequestParts<AppState> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let Represented(signed_in) = Represented::from_request_parts(parts, state).await?;
+        signed_in.check_in_person()?;
+        Ok(signed_in)
+    }
+}
+
+impl SignedIn {
+    /// Fails when an OAuth client has the token.
+    pub fn check_in_person(&self) -> Result<()> {
+        let session = self.session.as_ref();
+        let has_client = session.is_some_and(|session| session.oauth_client_id.is_some());
+        if has_client || self.claims.client_id.is_some() {
+            let message = "An OAuth client cannot do this in the name of its user";
+            return Err(Error::forbidden(code::INSUFFICIENT_SCOPE, message));
+        }
+        Ok(())
+    }
+}
+
+impl FromRequestParts<AppState> for Represented {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let Bearer(claims) = Bearer::from_request_parts(parts, state).await?;
         let user_id = subject(&claims)?;
         let session_id = session_id(&claims)?;
@@ -81,16 +111,14 @@ impl FromRequestParts<AppState> for SignedIn {
             None => None,
             Some(id) => {
                 let found = store::sessions::of_user(&mut connection, id, user.id).await?;
-                let message = "Session from session_id claim in JWT does not exist";
-                let gone = || Error::forbidden(code::SESSION_NOT_FOUND, message);
-                Some(found.ok_or_else(gone)?)
+                Some(found.ok_or_else(no_session)?)
             }
         };
-        Ok(Self {
+        Ok(Self(SignedIn {
             user,
             session,
             claims,
-        })
+        }))
     }
 }
 
@@ -123,9 +151,16 @@ impl FromRequestParts<AppState> for ByAdmin {
     }
 }
 
-/// Whether a token speaks for one of the admin roles.
+/// The refusal of an access token whose session has ended.
+pub fn no_session() -> Error {
+    let message = "Session from session_id claim in JWT does not exist";
+    Error::forbidden(code::SESSION_NOT_FOUND, message)
+}
+
+/// Whether a token speaks for one of the admin roles. An OAuth client's never does, whatever its user
+/// may do.
 pub fn is_admin(state: &AppState, claims: &Claims) -> bool {
-    state.config().jwt.admin_roles.contains(&claims.role)
+    claims.client_id.is_none() && state.config().jwt.admin_roles.contains(&claims.role)
 }
 
 fn subject(claims: &Claims) -> Result<Uuid> {

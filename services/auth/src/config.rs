@@ -1,6 +1,7 @@
 //! What auth can be told, in GoTrue's variable names.
 
 mod captcha;
+mod encryption;
 pub mod hooks;
 mod jwt;
 mod limits;
@@ -38,7 +39,7 @@ pub use self::{
     web3::Web3,
     webauthn::Passkeys,
 };
-use crate::{duration::GoDuration, webauthn::RelyingParty};
+use crate::{duration::GoDuration, encryption::Keys, glob::Pattern, webauthn::RelyingParty};
 
 /// Everything auth can be told.
 #[derive(Clone, Debug)]
@@ -47,12 +48,14 @@ pub struct Config {
     pub database: PoolConfig,
     /// Whether rows that nobody will ask for again are removed.
     pub database_cleanup: bool,
+    /// What secrets in the database are encrypted with.
+    pub encryption: Keys,
     /// Where the application lives; links lead there unless they name an allowed other place.
     pub site_url: Url,
     /// Where clients reach this service.
     pub external_url: Url,
     /// Other places that links may lead to, as patterns.
-    pub uri_allow_list: Vec<String>,
+    pub uri_allow_list: Vec<Pattern>,
     /// Whether nobody can sign up.
     pub disable_signup: bool,
     /// Longest time a request may take.
@@ -147,9 +150,10 @@ impl FromEnv for Config {
                 ..database
             },
             database_cleanup: env.flag("GOTRUE_DB_CLEANUP_ENABLED", false),
+            encryption: Keys::from_env(env),
             site_url,
             external_url,
-            uri_allow_list: env.list("GOTRUE_URI_ALLOW_LIST", ""),
+            uri_allow_list: patterns(env, "GOTRUE_URI_ALLOW_LIST"),
             disable_signup: env.flag("GOTRUE_DISABLE_SIGNUP", false),
             max_request_duration,
             jwt: Jwt::from_env(env),
@@ -183,6 +187,17 @@ impl FromEnv for Config {
             hooks: hooks::Hooks::from_env(env),
         }
     }
+}
+
+fn patterns(env: &mut Env, name: &str) -> Vec<Pattern> {
+    let mut patterns = Vec::new();
+    for text in env.list(name, "") {
+        match text.parse() {
+            Ok(pattern) => patterns.push(pattern),
+            Err(problem) => env.problem(format!("{name}: {text}: {problem}")),
+        }
+    }
+    patterns
 }
 
 /// Digits of a code that a person types.
@@ -264,6 +279,18 @@ mod tests {
         };
         let unknown: Vec<_> = GOTRUE.lines().filter(|name| !is_known(name)).collect();
         assert!(unknown.is_empty(), "neither read nor told: {unknown:?}");
+    }
+
+    #[test]
+    fn a_place_that_is_no_pattern_stops_the_start() {
+        let list = (
+            "GOTRUE_URI_ALLOW_LIST",
+            "https://[a-z.example.org,https://*",
+        );
+        let pairs = [list].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let message = load::<Config>(&mut Env::from_pairs(pairs)).unwrap_err();
+        let problem = "GOTRUE_URI_ALLOW_LIST: https://[a-z.example.org: a class is one range";
+        assert!(message.to_string().contains(problem), "{message}");
     }
 
     #[test]

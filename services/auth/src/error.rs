@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use common::{error::Problem, postgres::own::is_unavailable};
 use http::StatusCode;
 
-use crate::password::Weakness;
+use crate::{hooks::points::Question, password::Weakness};
 
 /// Result of everything that may be refused.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -44,6 +44,12 @@ pub enum Error {
     /// The request took too long.
     #[error("the request took too long")]
     TimedOut,
+    /// The email service took no mail.
+    #[error("the email service took no mail")]
+    Mailer(#[source] reqwest::Error),
+    /// A server must be asked before tokens can be issued; [`crate::issuance`] sees to it.
+    #[error("the hook has not been asked about the claims")]
+    Unasked(Box<Question>),
     /// A bug or a broken dependency.
     #[error("internal error")]
     Internal(#[from] anyhow::Error),
@@ -135,6 +141,8 @@ pub mod code {
     pub const CURRENT_PASSWORD_INVALID: &str = "current_password_invalid";
     /// The present password was not given.
     pub const CURRENT_PASSWORD_REQUIRED: &str = "current_password_required";
+    /// The token belongs to an application that the user let in, and this is for the user alone.
+    pub const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
     /// The session needs a second factor for this.
     pub const INSUFFICIENT_AAL: &str = "insufficient_aal";
     /// The challenge was answered too late.
@@ -336,7 +344,9 @@ impl Problem for Error {
             Self::Database(error) if is_unavailable(error) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            Self::Database(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Database(_) | Self::Unasked(_) | Self::Mailer(_) | Self::Internal(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 
@@ -346,7 +356,11 @@ impl Problem for Error {
             Self::OAuth { .. } => code::VALIDATION_FAILED,
             Self::WeakPassword(_) => code::WEAK_PASSWORD,
             Self::TimedOut => code::REQUEST_TIMEOUT,
-            Self::Database(_) | Self::Busy | Self::Internal(_) => code::UNEXPECTED_FAILURE,
+            Self::Database(_)
+            | Self::Busy
+            | Self::Unasked(_)
+            | Self::Mailer(_)
+            | Self::Internal(_) => code::UNEXPECTED_FAILURE,
         }
     }
 
@@ -359,7 +373,7 @@ impl Problem for Error {
                 "Processing this request timed out, please retry after a moment.".into()
             }
             Self::Busy => "The service is busy, please retry after a moment.".into(),
-            Self::Database(_) | Self::Internal(_) => {
+            Self::Database(_) | Self::Unasked(_) | Self::Mailer(_) | Self::Internal(_) => {
                 "Unexpected failure, please check server logs for more information".into()
             }
         }

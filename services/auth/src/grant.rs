@@ -1,7 +1,9 @@
 //! Sessions begun and continued: what a client gets for proving who it is.
 
+mod refresh;
+
 use axum::{
-    http::{HeaderValue, StatusCode},
+    http::HeaderValue,
     response::{IntoResponse, Response},
 };
 use common::extract::Json;
@@ -12,16 +14,17 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use self::refresh::refresh;
 use crate::{
-    AppState,
-    audit::{self, Action, Actor},
+    AppState, authentication,
     error::{Error, Result, code},
     factor::Factor,
     hooks::points,
+    issuance::Issuance,
     jwt::Claims,
     password::Weakness,
     request::Origin,
-    session::{self, Exchange, REFRESH_TOKEN_CHARS, RefreshToken, Session},
+    session::{self, Session},
     store::{self, sessions::NewSession},
     user::{User, UserView},
 };
@@ -67,45 +70,47 @@ pub struct Granted {
 
 /// Begins a session for `user`, who signed in by `method`.
 pub async fn begin(
-    state: &AppState,
+    issuance: &Issuance<'_>,
     connection: &mut PgConnection,
     user: &User,
     method: &str,
     origin: &Origin,
 ) -> Result<Granted> {
     let new = NewSession {
+        id: issuance.session_id(),
         user_id: user.id,
         origin,
         method,
         client: None,
     };
-    begin_session(state, connection, user, new).await
+    begin_session(issuance, connection, user, new).await
 }
 
 /// Begins a session of `user` that an OAuth client has, and what that may know.
 pub async fn begin_for_client(
-    state: &AppState,
+    issuance: &Issuance<'_>,
     connection: &mut PgConnection,
     user: &User,
     client: (Uuid, &str),
     origin: &Origin,
 ) -> Result<Granted> {
     let new = NewSession {
+        id: issuance.session_id(),
         user_id: user.id,
         origin,
         method: "oauth_provider/authorization_code",
         client: Some(client),
     };
-    begin_session(state, connection, user, new).await
+    begin_session(issuance, connection, user, new).await
 }
 
 async fn begin_session(
-    state: &AppState,
+    issuance: &Issuance<'_>,
     connection: &mut PgConnection,
     user: &User,
     new: NewSession<'_>,
 ) -> Result<Granted> {
-    let now = state.now();
+    let now = issuance.at();
     if user.deleted_at.is_some() {
         return Err(Error::forbidden(code::USER_NOT_FOUND, "User not found"));
     }
@@ -116,7 +121,7 @@ async fn begin_session(
     let owner = (user.id, session.id);
     store::refresh_tokens::insert(connection, &refresh_token, owner, None, now).await?;
     Ok(Granted {
-        tokens: tokens(state, connection, user, (&session, refresh_token), how).await?,
+        tokens: tokens(issuance, connection, user, (&session, refresh_token), how).await?,
         session_id: session.id,
         reused: None,
         rotated: false,
@@ -125,15 +130,18 @@ async fn begin_session(
 
 /// Raises a session by a second factor; its refresh token of before is dead.
 pub async fn raise(
-    state: &AppState,
+    issuance: &Issuance<'_>,
     connection: &mut PgConnection,
     user: &User,
     session: &Session,
     (factor, method): (Uuid, &str),
     origin: &Origin,
 ) -> Result<Granted> {
-    let now = state.now();
-    store::sessions::raise(connection, session, factor, now).await?;
+    let now = issuance.at();
+    // It may have ended since the access token was looked at.
+    let session = store::sessions::lock(connection, session.id).await?;
+    let session = session.ok_or_else(authentication::no_session)?;
+    store::sessions::raise(connection, &session, factor, now).await?;
     store::sessions::add_method(connection, session.id, method, now).await?;
     store::refresh_tokens::revoke_family(connection, session.id, now).await?;
     let refresh_token = session::new_refresh_token();
@@ -142,199 +150,28 @@ pub async fn raise(
     let user = store::users::signed_in(connection, user.id, now).await?;
     let session = Session {
         aal: Some("aal2".to_owned()),
-        ..session.clone()
+        ..session
     };
     let how = (method, origin);
     Ok(Granted {
-        tokens: tokens(state, connection, user, (&session, refresh_token), how).await?,
+        tokens: tokens(issuance, connection, user, (&session, refresh_token), how).await?,
         session_id: session.id,
         reused: None,
         rotated: true,
     })
 }
 
-/// Continues the session that a refresh token belongs to. A session of an OAuth client continues for
-/// that `client` only, and a user's own for none.
-pub async fn refresh(
-    state: &AppState,
-    presented: &str,
-    client: Option<Uuid>,
-    origin: &Origin,
-) -> Result<Granted> {
-    if presented.len() < REFRESH_TOKEN_CHARS {
-        return Err(Error::invalid("Refresh token is not valid"));
-    }
-    match exchange(state, presented, client, origin).await {
-        Err(Error::Database(error)) if store::is_contention(&error) => Err(Error::refused(
-            StatusCode::CONFLICT,
-            code::CONFLICT,
-            "Too many concurrent token refresh requests on the same session or refresh token",
-        )),
-        result => result,
-    }
-}
-
-async fn exchange(
-    state: &AppState,
-    presented: &str,
-    client: Option<Uuid>,
-    origin: &Origin,
-) -> Result<Granted> {
-    let now = state.now();
-    let mut tx = state.store().begin().await?;
-    store::bound_lock_waits(&mut tx).await?;
-    let (user, session) = owner(&mut tx, presented, now).await?;
-    if session.oauth_client_id != client {
-        return Err(not_found());
-    }
-    session.check(&state.config().sessions, now)?;
-    check_low_aal(state, &mut tx, &session, now).await?;
-    if state.config().sessions.single_per_user
-        && let Some(since) = session.last_used()
-        && store::sessions::has_newer(&mut tx, &session, &state.config().sessions.tags, since)
-            .await?
-    {
-        return Err(session::expired(" (Revoked by Newer Login)"));
-    }
-    // Only what is read under the lock counts: somebody may have used the token meanwhile.
-    let token = known(&mut tx, presented).await?;
-    let active = store::refresh_tokens::active(&mut tx, session.id).await?;
-    let interval = state.config().sessions.reuse_interval;
-    let (refresh_token, reused) = match session::exchange(&token, active.as_ref(), interval, now) {
-        Exchange::Repeat(active) => (active, Some("fail-to-save")),
-        Exchange::Rotate => {
-            let child = rotate(&mut tx, &token, &user, session.id, now).await?;
-            let event = (origin, now);
-            let actor = || Actor::User(&user);
-            audit::record(&mut tx, Action::TokenRevoked, actor(), Value::Null, event).await?;
-            audit::record(&mut tx, Action::TokenRefreshed, actor(), Value::Null, event).await?;
-            (child, token.revoked.then_some("concurrent-refresh"))
-        }
-        Exchange::Refuse => {
-            if state.config().sessions.rotation {
-                store::refresh_tokens::revoke_family(&mut tx, session.id, now).await?;
-                let traits = json!({ "reason": "reuse", "session_id": session.id });
-                let (actor, event) = (Actor::User(&user), (origin, now));
-                audit::record(&mut tx, Action::TokenRevoked, actor, traits, event).await?;
-                tx.commit().await?;
-            }
-            return Err(Error::bad_request(
-                code::REFRESH_TOKEN_ALREADY_USED,
-                "Invalid Refresh Token: Already Used",
-            ));
-        }
-    };
-    store::sessions::refreshed(&mut tx, session.id, origin, now).await?;
-    let rotated = !matches!(reused, Some("fail-to-save"));
-    let how = ("token_refresh", origin);
-    let granted = Granted {
-        tokens: tokens(state, &mut tx, user, (&session, refresh_token), how).await?,
-        session_id: session.id,
-        reused,
-        rotated,
-    };
-    tx.commit().await?;
-    Ok(granted)
-}
-
-/// The user and the locked session a token belongs to.
-async fn owner(
-    connection: &mut PgConnection,
-    presented: &str,
-    now: OffsetDateTime,
-) -> Result<(User, Session)> {
-    let token = known(connection, presented).await?;
-    let user = match token.user_id.as_deref().and_then(|id| id.parse().ok()) {
-        Some(id) => store::users::by_id(connection, id).await?,
-        None => None,
-    };
-    let user = user.ok_or_else(not_found)?;
-    if user.is_banned(now) {
-        let message = "Invalid Refresh Token: User Banned";
-        return Err(Error::bad_request(code::USER_BANNED, message));
-    }
-    let session = match token.session_id {
-        Some(id) => store::sessions::lock(connection, id).await?,
-        None => None,
-    };
-    let session = session.ok_or_else(|| {
-        let message = "Invalid Refresh Token: No Valid Session Found";
-        Error::bad_request(code::SESSION_NOT_FOUND, message)
-    })?;
-    Ok((user, session))
-}
-
-/// Fails when the user has a second factor and this session did without it for too long.
-async fn check_low_aal(
-    state: &AppState,
-    connection: &mut PgConnection,
-    session: &Session,
-    now: OffsetDateTime,
-) -> Result<()> {
-    match end_of_low_aal(state, connection, session).await? {
-        Some(end) if now > end => Err(session::expired(" (Low AAL: User Needs MFA Verification)")),
-        _ => Ok(()),
-    }
-}
-
-/// Until when this session may do without the second factor its user has, if that is limited.
-async fn end_of_low_aal(
-    state: &AppState,
-    connection: &mut PgConnection,
-    session: &Session,
-) -> Result<Option<OffsetDateTime>> {
-    let (Some(limit), Some(created)) = (state.config().sessions.allow_low_aal, session.created_at)
-    else {
-        return Ok(None);
-    };
-    if session.is_aal2() {
-        return Ok(None);
-    }
-    let factors = store::factors::of_users(connection, &[session.user_id]).await?;
-    let has_factor = factors.iter().any(Factor::is_verified);
-    Ok(has_factor.then_some(created + limit))
-}
-
-async fn known(connection: &mut PgConnection, presented: &str) -> Result<RefreshToken> {
-    store::refresh_tokens::find(connection, presented)
-        .await?
-        .ok_or_else(not_found)
-}
-
-fn not_found() -> Error {
-    Error::bad_request(
-        code::REFRESH_TOKEN_NOT_FOUND,
-        "Invalid Refresh Token: Refresh Token Not Found",
-    )
-}
-
-/// Uses up `token` and returns the one that takes its place.
-async fn rotate(
-    connection: &mut PgConnection,
-    token: &RefreshToken,
-    user: &User,
-    session: Uuid,
-    now: OffsetDateTime,
-) -> Result<String> {
-    if !token.revoked {
-        store::refresh_tokens::revoke(connection, token.id, now).await?;
-    }
-    let child = session::new_refresh_token();
-    let owner = (user.id, session);
-    store::refresh_tokens::insert(connection, &child, owner, Some(&token.token), now).await?;
-    Ok(child)
-}
-
 /// Signs an access token for a session and puts the answer together.
 async fn tokens(
-    state: &AppState,
+    issuance: &Issuance<'_>,
     connection: &mut PgConnection,
     user: User,
     (session, refresh_token): (&Session, String),
     how: (&str, &Origin),
 ) -> Result<Tokens> {
+    let state = issuance.state();
     let config = &state.config().jwt;
-    let issued_at = state.now().unix_timestamp();
+    let issued_at = issuance.at().unix_timestamp();
     let mut expires_at = issued_at + config.expires_in.whole_seconds();
     if let Some(end) = end_of_low_aal(state, connection, session).await? {
         expires_at = expires_at.min(end.unix_timestamp());
@@ -358,7 +195,8 @@ async fn tokens(
         client_id: session.oauth_client_id.map(|id| id.to_string()),
         scope: session.scopes.clone(),
     };
-    let access_token = match points::custom_access_token(state, connection, &claims, how).await? {
+    let access_token = match points::custom_access_token(issuance, connection, &claims, how).await?
+    {
         Some(claims) => state.keys().sign(&claims)?,
         None => state.keys().sign(&claims)?,
     };
@@ -373,6 +211,24 @@ async fn tokens(
         provider_refresh_token: None,
         weak_password: None,
     })
+}
+
+/// Until when this session may do without the second factor its user has, if that is limited.
+async fn end_of_low_aal(
+    state: &AppState,
+    connection: &mut PgConnection,
+    session: &Session,
+) -> Result<Option<OffsetDateTime>> {
+    let (Some(limit), Some(created)) = (state.config().sessions.allow_low_aal, session.created_at)
+    else {
+        return Ok(None);
+    };
+    if session.is_aal2() {
+        return Ok(None);
+    }
+    let factors = store::factors::of_users(connection, &[session.user_id]).await?;
+    let has_factor = factors.iter().any(Factor::is_verified);
+    Ok(has_factor.then_some(created + limit))
 }
 
 impl Granted {
@@ -395,6 +251,11 @@ impl Granted {
         );
         pairs.sort_unstable_by_key(|(name, _)| *name);
         pairs
+    }
+
+    /// The session that the tokens belong to.
+    pub fn session_id(&self) -> Uuid {
+        self.session_id
     }
 
     /// Makes the session end at `time`, if there is one.

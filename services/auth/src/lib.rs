@@ -3,7 +3,8 @@
 //! Requests arrive at [`routes`], which decode, call and encode. What is decided lives in modules
 //! without input or output ([`password`], [`jwt`], [`session`], [`address`], [`one_time`]); what
 //! takes several steps in one transaction in [`accounts`], [`grant`] and [`mails`]; code of the
-//! operator's own is asked in [`hooks`]; SQL is in [`store`] alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
+//! operator's own is asked in [`hooks`], about tokens by way of [`issuance`]; SQL is in [`store`]
+//! alone. A refusal is an [`Error`], which [`wire`] gives the form the client expects.
 
 pub mod accounts;
 pub mod address;
@@ -13,14 +14,17 @@ pub mod captcha;
 pub mod cleanup;
 pub mod config;
 pub mod duration;
+pub mod encryption;
 pub mod error;
 pub mod factor;
 pub mod frequency;
+pub mod glob;
 pub mod grant;
 pub mod hasher;
 pub mod hex;
 pub mod hooks;
 pub mod identity;
+pub mod issuance;
 pub mod jwt;
 pub mod landing;
 pub mod limits;
@@ -66,7 +70,7 @@ use time::OffsetDateTime;
 
 use crate::{
     captcha::Captcha, error::Result, hasher::Hasher, hooks::Hooks, jwt::Keys, limits::Limits,
-    mailer::Mailer, oauth::OAuth, redirect::Destinations, request::Origin,
+    mailer::Mailer, messages::Posts, oauth::OAuth, redirect::Destinations, request::Origin,
     saml::service_provider::ServiceProvider, store::Store,
 };
 pub use crate::{config::Config, error::Error};
@@ -86,6 +90,7 @@ struct Inner {
     keys: Keys,
     hasher: Hasher,
     mailer: Mailer,
+    posts: Posts,
     tokens: one_time::Tokens,
     limits: Limits,
     hooks: Hooks,
@@ -98,12 +103,13 @@ struct Inner {
 
 impl AppState {
     /// State over a migrated schema.
-    pub fn new(config: Config, pool: PgPool, clock: Clock) -> Result<Self> {
+    pub fn new(config: Config, pool: PgPool, clock: Clock, lifecycle: &Lifecycle) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             store: Store::new(pool),
             keys: Keys::new(&config.jwt),
             hasher: Hasher::new(&config.password)?,
             mailer: Mailer::new(&config)?,
+            posts: Posts::new(lifecycle),
             tokens: one_time::Tokens::new(&config.jwt.secret),
             limits: Limits::new(config.limits.clone()),
             hooks: Hooks::new(config.hooks.clone())?,
@@ -139,6 +145,11 @@ impl AppState {
     /// The way mails leave.
     pub fn mailer(&self) -> &Mailer {
         &self.0.mailer
+    }
+
+    /// The messages that leave after the answer.
+    pub fn posts(&self) -> &Posts {
+        &self.0.posts
     }
 
     /// What makes the tokens of links.
@@ -204,7 +215,7 @@ impl Service for Auth {
     async fn build(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<App> {
         let database = Database::open(&config.database, Self::NAME, &store::MIGRATOR, lifecycle)?;
         let cleans = config.database_cleanup;
-        let state = AppState::new(config, database.pool().clone(), Clock::system())?;
+        let state = AppState::new(config, database.pool().clone(), Clock::system(), lifecycle)?;
         if cleans {
             lifecycle.spawn_until_stop("cleanup", cleanup::run(state.clone()));
         }

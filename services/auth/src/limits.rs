@@ -54,6 +54,8 @@ pub enum Limit {
     Web3,
     /// OAuth clients that register themselves.
     ClientRegistration,
+    /// Authorizations that OAuth clients ask for.
+    Authorization,
 }
 
 /// Whose bucket it is.
@@ -182,6 +184,7 @@ impl Limits {
             Limit::Passkey => self.config.passkey,
             Limit::Web3 => self.config.web3,
             Limit::ClientRegistration => self.config.client_registration,
+            Limit::Authorization => self.config.authorization,
         }
     }
 
@@ -295,6 +298,7 @@ mod tests {
             passkey: rate(30.0, Duration::minutes(5)),
             web3: rate(30.0, Duration::minutes(5)),
             client_registration: rate(10.0, Duration::minutes(5)),
+            authorization: rate(150.0, Duration::minutes(5)),
             account: rate(2.0, Duration::MINUTE),
             mail: rate(1.0, Duration::HOUR),
             sms: rate(1.0, Duration::HOUR),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::client::ServiceClient;
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -60,10 +60,7 @@ impl Mailer {
             .send()
             .await
             .and_then(reqwest::Response::error_for_status);
-        sent.map_err(|error| {
-            let error = error.without_url();
-            Error::Internal(anyhow::Error::new(error).context("the email service took no mail"))
-        })?;
+        sent.map_err(|error| Error::Mailer(error.without_url()))?;
         Ok(())
     }
 
@@ -108,6 +105,13 @@ impl Mailer {
         }
         Value::Object(message)
     }
+}
+
+/// Whether the email service may take the same mail in a while.
+pub fn is_temporary(error: &reqwest::Error) -> bool {
+    error
+        .status()
+        .is_none_or(|status| status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// The language a user asks for: the claim `locale` of `OpenID` Connect, if it is a language tag.

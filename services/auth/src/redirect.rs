@@ -9,6 +9,7 @@ use url::{Host, Url};
 use crate::{
     AppState,
     error::{Error, Result},
+    glob::Pattern,
     request::{Params, text},
 };
 
@@ -16,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Destinations {
     site: Url,
-    allowed: Vec<String>,
+    allowed: Vec<Pattern>,
 }
 
 /// Extractor: where the request wants its user to end up, among the allowed places.
@@ -34,7 +35,7 @@ impl FromRequestParts<AppState> for ReturnTo {
 
 impl Destinations {
     /// The site itself and what the patterns of the allow list match.
-    pub fn new(site: Url, allowed: Vec<String>) -> Self {
+    pub fn new(site: Url, allowed: Vec<Pattern>) -> Self {
         Self { site, allowed }
     }
 
@@ -79,7 +80,7 @@ impl Destinations {
         let (without_fragment, _) = candidate.split_once('#').unwrap_or((candidate, ""));
         self.allowed
             .iter()
-            .any(|pattern| matches(pattern.as_bytes(), without_fragment.as_bytes()))
+            .any(|pattern| pattern.matches(without_fragment))
     }
 
     fn is_site(&self, url: &Url) -> bool {
@@ -120,53 +121,6 @@ fn is_loopback(url: &Url) -> bool {
     url.host_str() == Some("localhost") || ip_of(url).is_some_and(|ip| ip.is_loopback())
 }
 
-/// Whether `pattern` matches the whole of `text`: `*` and `?` stop at `.` and `/`, `**` does not.
-///
-/// Walks back to the last star only, so that time stays proportional to the product of lengths.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    // Where to go on when the present path fails: after `**`, and after `*`.
-    let mut deep: Option<(usize, usize)> = None;
-    let mut shallow: Option<(usize, usize)> = None;
-    let is_separator = |byte: u8| byte == b'.' || byte == b'/';
-    loop {
-        match pattern.get(p..) {
-            Some([b'*', b'*', ..]) => {
-                p += 2;
-                (deep, shallow) = (Some((p, t)), None);
-                continue;
-            }
-            Some([b'*', ..]) => {
-                p += 1;
-                shallow = Some((p, t));
-                continue;
-            }
-            Some([expected, ..]) => {
-                let fits = text.get(t).is_some_and(|&byte| {
-                    byte == *expected || (*expected == b'?' && !is_separator(byte))
-                });
-                if fits {
-                    (p, t) = (p + 1, t + 1);
-                    continue;
-                }
-            }
-            _ if t == text.len() => return true,
-            _ => {}
-        }
-        let next_shallow =
-            shallow.filter(|&(_, at)| text.get(at).is_some_and(|&byte| !is_separator(byte)));
-        if let Some((after, at)) = next_shallow {
-            shallow = Some((after, at + 1));
-            (p, t) = (after, at + 1);
-        } else if let Some((after, at)) = deep.filter(|&(_, at)| at < text.len()) {
-            (deep, shallow) = (Some((after, at + 1)), None);
-            (p, t) = (after, at + 1);
-        } else {
-            return false;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,9 +130,12 @@ mod tests {
             "https://*.example.org/**",
             "myapp://callback",
             "https://a.example.net/*/x",
+            "https://preview-[0-9].example.net/",
+            r"https://a.example.net/page\?id=[!0]",
         ];
         let site = Url::parse("https://app.example.com").unwrap();
-        Destinations::new(site, allowed.map(str::to_owned).to_vec())
+        let allowed = allowed.map(|pattern| pattern.parse().unwrap());
+        Destinations::new(site, allowed.to_vec())
     }
 
     #[test]
@@ -190,6 +147,8 @@ mod tests {
             "myapp://callback",
             "myapp://callback#x",
             "https://a.example.net/b/x",
+            "https://preview-7.example.net/",
+            "https://a.example.net/page?id=1",
             "http://127.0.0.1:5000/x",
             "http://[::1]/x",
         ] {
@@ -211,6 +170,10 @@ mod tests {
             "https://one.two.example.org/",
             "https://evil.org/.example.org/",
             "https://a.example.net/b/c/x",
+            "https://preview-x.example.net/",
+            "https://preview-77.example.net/",
+            "https://a.example.net/pages/id=1",
+            "https://a.example.net/page?id=0",
             "http://2130706433/",
             "http://0x7f.1/",
             "http://10.0.0.1/",
@@ -224,16 +187,6 @@ mod tests {
         ] {
             assert!(!destinations().allows(url), "{url}");
         }
-    }
-
-    #[test]
-    fn a_hard_pattern_does_not_take_long() {
-        let pattern = "*a".repeat(50);
-        assert!(!matches(pattern.as_bytes(), "a".repeat(49).as_bytes()));
-        assert!(!matches(
-            "**a".repeat(40).as_bytes(),
-            "b".repeat(5000).as_bytes()
-        ));
     }
 
     #[test]

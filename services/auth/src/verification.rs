@@ -10,6 +10,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, Granted},
+    issuance::{Issuance, issue},
     pkce,
     request::Origin,
     store::{
@@ -106,7 +107,20 @@ pub async fn verify(
     link: bool,
     origin: &Origin,
 ) -> Result<Verified> {
-    let now = state.now();
+    issue(state, |issuance| {
+        use_up(issuance, verification, hashes, link, origin)
+    })
+    .await
+}
+
+async fn use_up(
+    issuance: Issuance<'_>,
+    verification: Type,
+    hashes: &[String],
+    link: bool,
+    origin: &Origin,
+) -> Result<Verified> {
+    let (state, now) = (issuance.state(), issuance.at());
     let mut tx = state.store().begin().await?;
     let found = one_time_tokens::find(&mut tx, hashes, verification.kinds()).await?;
     let found = found.ok_or_else(no_such_token)?;
@@ -134,7 +148,7 @@ pub async fn verify(
         Verified::Code(issued.ok_or_else(no_flow)?)
     } else {
         Verified::Tokens(Box::new(
-            grant::begin(state, &mut tx, &user, "otp", origin).await?,
+            grant::begin(&issuance, &mut tx, &user, "otp", origin).await?,
         ))
     };
     tx.commit().await?;

@@ -19,3 +19,6 @@ mod head;
 mod inbox;
 mod lines;
 mod outbox;
+
+#[cfg(test)]
+mod tests;

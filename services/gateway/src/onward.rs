@@ -157,7 +157,11 @@ pub(crate) fn asked_host<'a>(head: &'a RequestHead, found: &Found<'a>) -> Option
 /// Whether a host and its port may have this character (RFC 3986, 3.2.2); a user's name may not come
 /// before them (RFC 9110, 4.2.4).
 fn is_of_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:%[]!$&'()*+,;=".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'$'..=b'.' | b':' | b';' | b'=' | b'[' | b']' | b'_' | b'~'
+        )
 }
 
 /// Splits a key off a query: what is left, and the key.

@@ -46,16 +46,14 @@ const sent = async (server, application, verifier, state) => {
   return new URL(response.headers.get('location'));
 };
 
-test('an application signs a user in who agrees, until the user takes that back', async () => {
-  const server = await discovered();
-  const application = await registered(server);
-  const authenticate = oauth.ClientSecretBasic(application.client_secret);
+// A new user who agrees, and how the application exchanges the code it gets for that.
+const consenting = async (server, application, authenticate, label) => {
   const verifier = oauth.generateRandomCodeVerifier();
   const state = oauth.generateRandomState();
   const page = await sent(server, application, verifier, state);
   assert.equal(page.pathname, '/consent');
 
-  const { supabase, email, user } = await newConfirmedUser('consenting');
+  const { supabase, email, user } = await newConfirmedUser(label);
   const id = page.searchParams.get('authorization_id');
   const details = ok(await supabase.auth.oauth.getAuthorizationDetails(id));
   assert.equal(details.client.name, 'Acme');
@@ -64,23 +62,32 @@ test('an application signs a user in who agrees, until the user takes that back'
 
   const landed = new URL(agreed.redirect_url);
   const answer = oauth.validateAuthResponse(server, application, landed, state);
-  const grant = () =>
-    oauth.authorizationCodeGrantRequest(
-      server, application, authenticate, answer, back, verifier, insecure,
-    );
-  const tokens = await oauth.processAuthorizationCodeResponse(server, application, await grant());
-  await assert.rejects(
-    grant().then((again) => oauth.processAuthorizationCodeResponse(server, application, again)),
-    { error: 'invalid_grant' },
-  );
+  const exchange = () =>
+    oauth
+      .authorizationCodeGrantRequest(
+        server, application, authenticate, answer, back, verifier, insecure,
+      )
+      .then((response) => oauth.processAuthorizationCodeResponse(server, application, response));
+  return { supabase, email, user, exchange };
+};
+
+const refreshing = (server, application, authenticate) => (token) =>
+  oauth
+    .refreshTokenGrantRequest(server, application, authenticate, token, insecure)
+    .then((response) => oauth.processRefreshTokenResponse(server, application, response));
+
+test('an application signs a user in who agrees, until the user takes that back', async () => {
+  const server = await discovered();
+  const application = await registered(server);
+  const authenticate = oauth.ClientSecretBasic(application.client_secret);
+  const { supabase, email, user, exchange } =
+    await consenting(server, application, authenticate, 'consenting');
+  const tokens = await exchange();
 
   const asked = await oauth.userInfoRequest(server, application, tokens.access_token, insecure);
   const claims = await oauth.processUserInfoResponse(server, application, user.id, asked);
   assert.equal(claims.email, email);
-  const refresh = (token) =>
-    oauth
-      .refreshTokenGrantRequest(server, application, authenticate, token, insecure)
-      .then((response) => oauth.processRefreshTokenResponse(server, application, response));
+  const refresh = refreshing(server, application, authenticate);
   const renewed = await refresh(tokens.refresh_token);
   assert.ok(renewed.access_token);
 
@@ -88,6 +95,17 @@ test('an application signs a user in who agrees, until the user takes that back'
   assert.deepEqual(grants.map((given) => given.client.id), [application.client_id]);
   ok(await supabase.auth.oauth.revokeGrant({ clientId: application.client_id }));
   await assert.rejects(refresh(renewed.refresh_token), { error: 'invalid_grant' });
+});
+
+test('a code that comes a second time ends what the first one led to', async () => {
+  const server = await discovered();
+  const application = await registered(server);
+  const authenticate = oauth.ClientSecretBasic(application.client_secret);
+  const { exchange } = await consenting(server, application, authenticate, 'robbed');
+  const tokens = await exchange();
+  await assert.rejects(exchange(), { error: 'invalid_grant' });
+  const refresh = refreshing(server, application, authenticate);
+  await assert.rejects(refresh(tokens.refresh_token), { error: 'invalid_grant' });
 });
 
 test('an application is told when a user does not agree', async () => {

@@ -30,6 +30,8 @@ pub struct Limits {
     pub web3: Rate,
     /// OAuth clients that register themselves, per client address.
     pub client_registration: Rate,
+    /// Authorizations that OAuth clients ask for, per address of the browser.
+    pub authorization: Rate,
     /// Passwords and codes tried, per account.
     pub account: Rate,
     /// Mails, altogether.
@@ -82,6 +84,7 @@ impl FromEnv for Limits {
                 10.0,
                 five_minutes,
             ),
+            authorization: rate(env, "AUTH_RATE_LIMIT_OAUTH_AUTHORIZE", 150.0, five_minutes),
             account: rate(env, "AUTH_RATE_LIMIT_ACCOUNT", 30.0, five_minutes),
             mail: rate(env, "GOTRUE_RATE_LIMIT_EMAIL_SENT", 30.0, Duration::HOUR),
             sms: rate(env, "GOTRUE_RATE_LIMIT_SMS_SENT", 30.0, Duration::HOUR),

@@ -10,9 +10,11 @@ use super::ask;
 use crate::{
     AppState,
     accounts::Contact,
+    config::hooks::Hook,
     error::{Error, Result, code},
     factor::Factor,
     hooks::claims,
+    issuance::Issuance,
     jwt::Claims,
     mails::{Mail, Purpose},
     request::Origin,
@@ -29,6 +31,14 @@ pub struct Sms<'a> {
     pub otp: &'a str,
     /// What it is for, such as `phone_change`; empty leaves it out.
     pub kind: &'a str,
+}
+
+/// What a hook is asked about an access token.
+#[derive(Clone, Debug)]
+pub struct Question {
+    claims: Claims,
+    method: String,
+    origin: Origin,
 }
 
 /// What a hook thinks of an attempt.
@@ -95,24 +105,27 @@ pub async fn before_contact_created(
     }
 }
 
-/// The claims of an access token as the hook wants them.
+/// The claims of an access token as the hook wants them. A function takes part in the transaction of
+/// `connection`; a server is asked while there is none.
 pub async fn custom_access_token(
-    state: &AppState,
+    issuance: &Issuance<'_>,
     connection: &mut PgConnection,
     claims: &Claims,
     (method, origin): (&str, &Origin),
 ) -> Result<Option<Members>> {
+    let state = issuance.state();
     let Some(hook) = &state.hooks().config().custom_access_token else {
         return Ok(None);
     };
-    let members = [
-        ("user_id", json!(claims.sub)),
-        ("claims", json!(claims)),
-        ("authentication_method", json!(method)),
-    ];
-    let input = input(state, "customize-access-token", origin, members);
-    let answer = ask(state, Some(connection), hook, &input).await?;
-    claims::checked(answer).map(Some)
+    let question = Question {
+        claims: claims.clone(),
+        method: method.to_owned(),
+        origin: origin.clone(),
+    };
+    match hook {
+        Hook::Http { .. } => issuance.answer(question),
+        Hook::Function { .. } => question.ask(state, Some(connection)).await,
+    }
 }
 
 /// Hands a mail to the hook; tells whether there is one.
@@ -209,6 +222,32 @@ pub async fn mfa_verification_attempt(
     log_out(state, factor.user_id).await?;
     let message = verdict.or("Further MFA verification attempts will be rejected.");
     Err(Error::forbidden(code::MFA_VERIFICATION_REJECTED, message))
+}
+
+impl Question {
+    /// Whether the answer to one is the answer to the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.claims, &self.method) == (&other.claims, &other.method)
+    }
+
+    /// The claims as the hook wants them, if there is one.
+    pub async fn ask(
+        &self,
+        state: &AppState,
+        connection: Option<&mut PgConnection>,
+    ) -> Result<Option<Members>> {
+        let Some(hook) = &state.hooks().config().custom_access_token else {
+            return Ok(None);
+        };
+        let members = [
+            ("user_id", json!(self.claims.sub)),
+            ("claims", json!(self.claims)),
+            ("authentication_method", json!(self.method)),
+        ];
+        let input = input(state, "customize-access-token", &self.origin, members);
+        let answer = ask(state, connection, hook, &input).await?;
+        claims::checked(answer).map(Some)
+    }
 }
 
 impl Verdict {

@@ -32,6 +32,8 @@ pub struct Arrival<'a> {
     pub email_optional: bool,
     /// What the provider says about them.
     pub profile: &'a Profile,
+    /// Id of the user, should they be nobody yet.
+    pub new_user: Uuid,
     /// Where the request came from.
     pub origin: &'a Origin,
     /// Where links lead in the end.
@@ -267,6 +269,7 @@ impl Arrival<'_> {
     fn draft(&self, state: &AppState, email: Option<&Email>) -> User {
         let role = &state.config().jwt.default_role;
         let mut user = User::new(self.audience(state), role, state.now());
+        user.id = self.new_user;
         user.email = email.map(|email| email.address.clone());
         user.raw_app_meta_data = Some(Json(accounts::providers(&[self.provider])));
         user.raw_user_meta_data = Some(Json(self.profile.identity_data()));

@@ -42,6 +42,8 @@ pub struct Authorization {
     pub expires_at: OffsetDateTime,
     /// What the ID token is to say again.
     pub nonce: Option<String>,
+    /// The session that the code was exchanged for.
+    pub session_id: Option<Uuid>,
 }
 
 /// What an application asks for, in order.

@@ -13,6 +13,7 @@ use crate::{
     AppState,
     error::{Error, Result, code},
     grant,
+    issuance::{Issuance, issue},
     landing::{self, redirect},
     mails,
     oauth::{
@@ -186,14 +187,16 @@ async fn complete(
         provider: &provider.name,
         email_optional: provider.email_optional,
         profile: &profile,
+        new_user: Uuid::new_v4(),
         origin,
         redirect_to: target,
     };
     let is_plain = flow.linking_target_id.is_none() && flow.invite_token.is_none();
     let is_new = is_plain && accounts::announce(state, &arrival).await?;
-    let settled = match settle(state, flow, &arrival, &tokens).await {
+    let settle = || issue(state, |issuance| settle(issuance, flow, &arrival, &tokens));
+    let settled = match settle().await {
         // Whoever was quicker has made what was in the way, and is found now.
-        Err(error) if accounts::is_race(&error) => settle(state, flow, &arrival, &tokens).await,
+        Err(error) if accounts::is_race(&error) => settle().await,
         settled => settled,
     };
     if is_new {
@@ -204,12 +207,12 @@ async fn complete(
 
 /// Signs in whoever came back, in one transaction; where the browser is to be led.
 async fn settle(
-    state: &AppState,
+    issuance: Issuance<'_>,
     flow: &Flow,
     arrival: &Arrival<'_>,
     tokens: &Tokens,
 ) -> Result<String> {
-    let now = state.now();
+    let (state, now) = (issuance.state(), issuance.at());
     let mut tx = state.store().begin().await?;
     let outcome = match (flow.linking_target_id, &flow.invite_token) {
         (Some(target), _) => accounts::link(state, &mut tx, arrival, target).await?,
@@ -233,7 +236,7 @@ async fn settle(
         landing::with_query(arrival.redirect_to, &[("code", &code)])?
     } else {
         store::oauth_flows::end(&mut tx, flow.id).await?;
-        let granted = grant::begin(state, &mut tx, &user, "oauth", arrival.origin).await?;
+        let granted = grant::begin(&issuance, &mut tx, &user, "oauth", arrival.origin).await?;
         let theirs = [
             ("provider_token", Some(tokens.access_token.clone())),
             ("provider_refresh_token", tokens.refresh_token.clone()),

@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result, code},
     grant::{self, Granted},
     hex,
+    issuance::{Issuance, issue},
     oauth::{
         self,
         accounts::{self, Arrival, Outcome},
@@ -70,13 +71,15 @@ pub async fn exchange(
         provider: &provider.name,
         email_optional: provider.email_optional,
         profile: &profile,
+        new_user: Uuid::new_v4(),
         origin,
         redirect_to: state.config().site_url.as_str(),
     };
     let is_new = target.is_none() && accounts::announce(state, &arrival).await?;
-    let settled = match settle(state, &arrival, target).await {
+    let settle = || issue(state, |issuance| settle(issuance, &arrival, target));
+    let settled = match settle().await {
         // Whoever was quicker has made what was in the way, and is found now.
-        Err(error) if accounts::is_race(&error) => settle(state, &arrival, target).await,
+        Err(error) if accounts::is_race(&error) => settle().await,
         settled => settled,
     };
     if is_new {
@@ -86,7 +89,12 @@ pub async fn exchange(
 }
 
 /// Signs in whoever the token is of, in one transaction.
-async fn settle(state: &AppState, arrival: &Arrival<'_>, target: Option<Uuid>) -> Result<Granted> {
+async fn settle(
+    issuance: Issuance<'_>,
+    arrival: &Arrival<'_>,
+    target: Option<Uuid>,
+) -> Result<Granted> {
+    let state = issuance.state();
     let mut tx = state.store().begin().await?;
     let outcome = match target {
         Some(target) => accounts::link(state, &mut tx, arrival, target).await?,
@@ -94,7 +102,7 @@ async fn settle(state: &AppState, arrival: &Arrival<'_>, target: Option<Uuid>) -
     };
     match outcome {
         Outcome::Welcome(user) => {
-            let granted = grant::begin(state, &mut tx, &user, "oauth", arrival.origin).await?;
+            let granted = grant::begin(&issuance, &mut tx, &user, "oauth", arrival.origin).await?;
             tx.commit().await?;
             Ok(granted)
         }

@@ -6,13 +6,14 @@ use serde_json::Value;
 use crate::{
     AppState,
     audit::{self, Action, Actor},
-    authentication::SignedIn,
+    authentication::{Represented, SignedIn},
     error::{Error, Result},
     request::{Origin, Params},
     store,
 };
 
-/// Ends all sessions of the user, this one, or all others, as `scope` says.
+/// Ends all sessions of the user, this one, or all others, as `scope` says. An OAuth client ends its
+/// own alone.
 #[utoipa::path(
     post,
     path = "/logout",
@@ -22,7 +23,7 @@ use crate::{
 )]
 pub async fn log_out(
     State(state): State<AppState>,
-    SignedIn { user, session, .. }: SignedIn,
+    Represented(caller): Represented,
     origin: Origin,
     params: Params,
 ) -> Result<StatusCode> {
@@ -32,6 +33,10 @@ pub async fn log_out(
             "Unsupported logout scope {scope:?}"
         )));
     }
+    if scope != "local" {
+        caller.check_in_person()?;
+    }
+    let SignedIn { user, session, .. } = caller;
     let mut tx = state.store().begin().await?;
     let event = (&origin, state.now());
     audit::record(

@@ -20,6 +20,7 @@ use crate::{
     hooks::points,
     limits::Limit,
     mails::{self, Mail, Purpose, Return},
+    messages::Message,
     pkce::{Challenge, ChallengeInput},
     request::Origin,
     store,
@@ -157,7 +158,7 @@ async fn send_link(
     store::users::save(&mut tx, &user, now).await?;
     tx.commit().await?;
     points::after_draft_created(state, &draft, user.id, origin).await;
-    mails::send(state, &[mail], origin).await?;
+    Message::Mails(vec![mail]).post(state, origin);
     Ok(Json(json!({})))
 }
 
@@ -188,8 +189,8 @@ async fn send_code(state: &AppState, input: OtpRequest, origin: &Origin) -> Resu
         return Err(Error::bad_request(code::PHONE_PROVIDER_DISABLED, message));
     }
     texts::check_channel(&input.channel)?;
-    texts::check_provider(state)?;
     let contact = Contact::Phone(address::phone(&input.phone)?);
+    texts::check_provider(state, contact.address())?;
     let draft = input.draft(state, &contact, origin).await?;
     frequency::check_repeat(state, Limit::Otp, &contact)?;
     let now = state.now();
@@ -210,7 +211,7 @@ async fn send_code(state: &AppState, input: OtpRequest, origin: &Origin) -> Resu
     store::users::save(&mut tx, &user, now).await?;
     tx.commit().await?;
     points::after_draft_created(state, &draft, user.id, origin).await;
-    texts::send(state, &text, origin).await?;
+    Message::Text(text).post(state, origin);
     Ok(Json(json!({})))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     frequency,
     limits::Limit,
     mails::{self, Purpose},
+    messages::Message,
     pkce::ChallengeInput,
     routes::passwordless::{back, begin_flow},
     store,
@@ -80,7 +81,7 @@ pub async fn recover(
     begin_flow(&state, &mut tx, &user, challenge.as_ref(), "recovery").await?;
     store::users::save(&mut tx, &user, now).await?;
     tx.commit().await?;
-    mails::send(&state, &[mail], &origin).await?;
+    Message::Mails(vec![mail]).post(&state, &origin);
     Ok(Json(json!({})))
 }
 

@@ -19,6 +19,7 @@ use crate::{
     frequency,
     limits::Limit,
     mails::{self, Purpose},
+    messages::Message,
     pkce::{Challenge, ChallengeInput},
     request::Origin,
     routes::passwordless::{back, begin_flow},
@@ -118,7 +119,8 @@ async fn send_mails(
     begin_flow(state, &mut tx, &user, challenge, method).await?;
     store::users::save(&mut tx, &user, now).await?;
     tx.commit().await?;
-    mails::send(state, &mails, origin).await
+    Message::Mails(mails).post(state, origin);
+    Ok(())
 }
 
 async fn send_text(
@@ -139,7 +141,8 @@ async fn send_text(
     };
     store::users::save(&mut tx, &user, now).await?;
     tx.commit().await?;
-    texts::send(state, &text, origin).await
+    Message::Text(text).post(state, origin);
+    Ok(())
 }
 
 impl Kind {
@@ -188,7 +191,8 @@ impl ResendRequest {
             let message = "Unsupported phone provider";
             return Err(Error::bad_request(code::PHONE_PROVIDER_DISABLED, message));
         }
-        texts::check_provider(state)?;
-        address::phone(&self.phone).map(Contact::Phone)
+        let contact = Contact::Phone(address::phone(&self.phone)?);
+        texts::check_provider(state, contact.address())?;
+        Ok(contact)
     }
 }

@@ -21,8 +21,9 @@ use crate::{
     captcha::MetaSecurity,
     error::{Error, Result, code},
     frequency,
-    grant::{self, Tokens},
+    grant::{self, Granted, Tokens},
     hooks::points,
+    issuance::{Issuance, issue},
     limits::Limit,
     mails::{self, Purpose},
     messages::Message,
@@ -125,11 +126,10 @@ pub async fn sign_up(
         redirect_to,
         challenge,
     };
-    match with_contact(&state, &new, &origin).await {
+    let with_contact = || issue(&state, |issuance| with_contact(issuance, &new, &origin));
+    match with_contact().await {
         // The account that was in the way is there by now, and is answered for as such.
-        Err(error) if TAKEN.iter().any(|name| error.violates(name)) => {
-            with_contact(&state, &new, &origin).await
-        }
+        Err(error) if TAKEN.iter().any(|name| error.violates(name)) => with_contact().await,
         answer => answer,
     }
 }
@@ -141,26 +141,29 @@ async fn anonymously(state: &AppState, data: Members, origin: &Origin) -> Result
     user.raw_app_meta_data = Some(types::Json(Members::new()));
     user.raw_user_meta_data = Some(types::Json(data));
     points::before_user_created(state, &user, origin).await?;
-    let mut tx = state.store().begin().await?;
-    let user = store::users::insert(&mut tx, &user).await?;
-    let event = (origin, now);
-    audit::record(
-        &mut tx,
-        Action::UserSignedUp,
-        Actor::User(&user),
-        Value::Null,
-        event,
-    )
-    .await?;
-    let granted = grant::begin(state, &mut tx, &user, "anonymous", origin).await?;
-    tx.commit().await?;
+    let granted = issue(state, |issuance| welcome(issuance, &user, origin)).await?;
     points::after_user_created(state, &user, origin).await;
     Ok(granted.into_response())
 }
 
-async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Result<Response> {
+async fn welcome(issuance: Issuance<'_>, draft: &User, origin: &Origin) -> Result<Granted> {
+    let mut tx = issuance.state().store().begin().await?;
+    let user = store::users::insert(&mut tx, draft).await?;
+    let event = (origin, issuance.at());
+    let (action, actor) = (Action::UserSignedUp, Actor::User(&user));
+    audit::record(&mut tx, action, actor, Value::Null, event).await?;
+    let granted = grant::begin(&issuance, &mut tx, &user, "anonymous", origin).await?;
+    tx.commit().await?;
+    Ok(granted)
+}
+
+async fn with_contact(
+    issuance: Issuance<'_>,
+    new: &NewAccount,
+    origin: &Origin,
+) -> Result<Response> {
     let contact = &new.contact;
-    let now = state.now();
+    let (state, now) = (issuance.state(), issuance.at());
     let event = (origin, now);
     let traits = json!({ "provider": contact.provider() });
     let autoconfirm = autoconfirms(state, contact);
@@ -196,7 +199,7 @@ async fn with_contact(state: &AppState, new: &NewAccount, origin: &Origin) -> Re
         )
         .await?;
         audit::record(&mut tx, Action::Login, actor(), traits, event).await?;
-        let granted = grant::begin(state, &mut tx, &user, "password", origin).await?;
+        let granted = grant::begin(&issuance, &mut tx, &user, "password", origin).await?;
         tx.commit().await?;
         points::after_draft_created(state, &new.draft, user.id, origin).await;
         return Ok(granted.into_response());
@@ -229,7 +232,7 @@ async fn ask_to_confirm(
     tx.commit().await?;
     points::after_draft_created(state, &new.draft, id, origin).await;
     if let Some(message) = message {
-        message.send(state, origin).await?;
+        message.post(state, origin);
     }
     let view = if invited {
         view.without_details()
@@ -327,9 +330,10 @@ impl SignUp {
         if self.challenge.parse()?.is_some() {
             return Err(Error::invalid("PKCE not supported for phone signups"));
         }
+        let contact = Contact::Phone(address::phone(&self.phone)?);
         if !config.sms.autoconfirm {
-            texts::check_provider(state)?;
+            texts::check_provider(state, contact.address())?;
         }
-        Ok((Contact::Phone(address::phone(&self.phone)?), password, None))
+        Ok((contact, password, None))
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result, code},
     grant::{self, Granted, Tokens},
     hooks::points,
+    issuance::{Issuance, issue},
     limits::Limit,
     password::hash::Verdict,
     pkce,
@@ -106,7 +107,8 @@ pub async fn token(
         }
         "pkce" => {
             let Body(input) = Body::<CodeGrant>::from_request(request, &state).await?;
-            Ok(by_code(&state, &input, &origin).await?.into_response())
+            let granted = issue(&state, |issuance| by_code(issuance, &input, &origin)).await?;
+            Ok(granted.into_response())
         }
         _ => Err(Error::bad_request(
             code::INVALID_CREDENTIALS,
@@ -121,59 +123,92 @@ async fn by_password(state: &AppState, input: PasswordGrant, origin: &Origin) ->
     state
         .limits()
         .check_account(Limit::Token, contact.address(), state.now())?;
+    // A password that is changed or hashed anew in between is compared once more.
+    for _ in 0..2 {
+        let (user, is_outdated) = proven(state, &contact, &password, origin).await?;
+        let requirements = &state.config().password.requirements;
+        let weakness = requirements.weakness(&password).await?;
+        let hash = if is_outdated {
+            Some(state.hasher().hash(password.clone()).await?)
+        } else {
+            None
+        };
+        let proof = (&user, hash.as_deref());
+        let granted = issue(state, |issuance| sign_in(issuance, proof, &contact, origin)).await?;
+        if let Some(granted) = granted {
+            return Ok(granted.with_weakness(weakness.as_ref()));
+        }
+    }
+    Err(wrong())
+}
+
+/// Whose password it is, and whether its hash is one to be replaced. Nothing is held while hashing,
+/// and an unknown user costs what a known one does.
+async fn proven(
+    state: &AppState,
+    contact: &Contact,
+    password: &SecretString,
+    origin: &Origin,
+) -> Result<(User, bool)> {
     let user = {
         let mut connection = state.store().connection().await?;
         contact
             .user(&mut connection, state.audience(origin))
             .await?
     };
-    // Nothing is held while hashing, and an unknown user costs what a known one does.
     let hash = user
         .as_ref()
-        .and_then(|user| user.encrypted_password.clone());
-    let verdict = state
-        .hasher()
-        .verify(password.clone(), hash.as_deref())
-        .await?;
+        .and_then(|user| user.encrypted_password.as_deref());
+    let verdict = state.hasher().verify(password.clone(), hash).await?;
     if let Some(user) = &user {
         let valid = verdict != Verdict::Wrong;
         points::password_verification_attempt(state, user.id, valid, origin).await?;
     }
     let (Some(user), Verdict::Right | Verdict::Outdated) = (user, verdict) else {
-        let message = "Invalid login credentials";
-        return Err(Error::bad_request(code::INVALID_CREDENTIALS, message));
+        return Err(wrong());
     };
-    check_may_sign_in(state, &user, &contact)?;
-
-    let weakness = state
-        .config()
-        .password
-        .requirements
-        .weakness(&password)
-        .await?;
-    let upgraded = match (verdict, hash) {
-        (Verdict::Outdated, Some(old)) => Some((old, state.hasher().hash(password).await?)),
-        _ => None,
-    };
-    let mut tx = state.store().begin().await?;
-    if let Some((old, new)) = upgraded {
-        store::users::upgrade_hash(&mut tx, user.id, &old, &new).await?;
-    }
-    let event = (origin, state.now());
-    let traits = json!({ "provider": contact.provider() });
-    audit::record(&mut tx, Action::Login, Actor::User(&user), traits, event).await?;
-    let granted = grant::begin(state, &mut tx, &user, "password", origin).await?;
-    tx.commit().await?;
-    Ok(granted.with_weakness(weakness.as_ref()))
+    check_may_sign_in(state, &user, contact)?;
+    Ok((user, verdict == Verdict::Outdated))
 }
 
-async fn by_code(state: &AppState, input: &CodeGrant, origin: &Origin) -> Result<Granted> {
+/// Signs a user in who proved to know the password, in one transaction; none when it is not the
+/// user's any more.
+async fn sign_in(
+    issuance: Issuance<'_>,
+    (proven, hash): (&User, Option<&str>),
+    contact: &Contact,
+    origin: &Origin,
+) -> Result<Option<Granted>> {
+    let (state, now) = (issuance.state(), issuance.at());
+    let mut tx = state.store().begin().await?;
+    let user = store::users::lock(&mut tx, proven.id).await?;
+    let Some(user) = user.filter(|user| user.encrypted_password == proven.encrypted_password)
+    else {
+        return Ok(None);
+    };
+    check_may_sign_in(state, &user, contact)?;
+    if let Some(hash) = hash {
+        store::users::upgrade_hash(&mut tx, user.id, hash).await?;
+    }
+    let traits = json!({ "provider": contact.provider() });
+    let event = (origin, now);
+    audit::record(&mut tx, Action::Login, Actor::User(&user), traits, event).await?;
+    let granted = grant::begin(&issuance, &mut tx, &user, "password", origin).await?;
+    tx.commit().await?;
+    Ok(Some(granted))
+}
+
+fn wrong() -> Error {
+    Error::bad_request(code::INVALID_CREDENTIALS, "Invalid login credentials")
+}
+
+async fn by_code(issuance: Issuance<'_>, input: &CodeGrant, origin: &Origin) -> Result<Granted> {
     if input.auth_code.is_empty() || input.code_verifier.is_empty() {
         return Err(Error::invalid(
             "invalid request: both auth code and code verifier should be non-empty",
         ));
     }
-    let now = state.now();
+    let (state, now) = (issuance.state(), issuance.at());
     // A refusal rolls back, so a wrong verifier does not use the code up.
     let mut tx = state.store().begin().await?;
     let flow = store::flow_states::take(&mut tx, &input.auth_code).await?;
@@ -206,7 +241,7 @@ async fn by_code(state: &AppState, input: &CodeGrant, origin: &Origin) -> Result
     )
     .await?;
     let method = flow.authentication_method.as_str();
-    let granted = grant::begin(state, &mut tx, &user, method, origin).await?;
+    let granted = grant::begin(&issuance, &mut tx, &user, method, origin).await?;
     granted.end_at(&mut tx, flow.session_not_after).await?;
     tx.commit().await?;
     Ok(granted.with_provider_tokens(flow.provider_access_token, flow.provider_refresh_token))

@@ -12,7 +12,7 @@ use crate::{
     AppState,
     accounts::Contact,
     audit::{self, Action, Actor},
-    authentication::SignedIn,
+    authentication::{Represented, SignedIn},
     error::{Error, Result, code},
     frequency, mails,
     messages::Message,
@@ -31,7 +31,7 @@ use crate::{
 )]
 pub async fn read(
     State(state): State<AppState>,
-    SignedIn { user, claims, .. }: SignedIn,
+    Represented(SignedIn { user, claims, .. }): Represented,
     origin: Origin,
 ) -> Result<Json<UserView>> {
     if origin
@@ -76,7 +76,7 @@ pub async fn reauthenticate(
             Message::Mails(vec![mail])
         }
         Contact::Phone(_) => {
-            texts::check_provider(&state)?;
+            texts::check_provider(&state, user.phone())?;
             Message::Text(texts::reauthentication(&state, &mut tx, &mut user).await?)
         }
     };

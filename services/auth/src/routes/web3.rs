@@ -3,12 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Map, json};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     AppState,
     captcha::MetaSecurity,
     error::{Error, Result, code},
     grant::{self, Granted},
+    issuance::{Issuance, issue},
     limits::Limit,
     oauth::{
         accounts::{self, Arrival, Outcome},
@@ -59,13 +61,15 @@ pub async fn exchange(state: &AppState, input: &Web3Grant, origin: &Origin) -> R
         provider: PROVIDER,
         email_optional: true,
         profile: &profile,
+        new_user: Uuid::new_v4(),
         origin,
         redirect_to: state.config().site_url.as_str(),
     };
     let is_new = accounts::announce(state, &arrival).await?;
-    let settled = match settle(state, &arrival).await {
+    let settle = || issue(state, |issuance| settle(issuance, &arrival));
+    let settled = match settle().await {
         // Whoever was quicker has made what was in the way, and is found now.
-        Err(error) if accounts::is_race(&error) => settle(state, &arrival).await,
+        Err(error) if accounts::is_race(&error) => settle().await,
         settled => settled,
     };
     if is_new {
@@ -74,7 +78,8 @@ pub async fn exchange(state: &AppState, input: &Web3Grant, origin: &Origin) -> R
     settled
 }
 
-async fn settle(state: &AppState, arrival: &Arrival<'_>) -> Result<Granted> {
+async fn settle(issuance: Issuance<'_>, arrival: &Arrival<'_>) -> Result<Granted> {
+    let state = issuance.state();
     let mut tx = state.store().begin().await?;
     let outcome = accounts::sign_in(state, &mut tx, arrival).await?;
     let user = match outcome {
@@ -82,7 +87,7 @@ async fn settle(state: &AppState, arrival: &Arrival<'_>) -> Result<Granted> {
         // An account without an address has none to confirm.
         Outcome::Refused(error, _) => return Err(error),
     };
-    let granted = grant::begin(state, &mut tx, &user, PROVIDER, arrival.origin).await?;
+    let granted = grant::begin(&issuance, &mut tx, &user, PROVIDER, arrival.origin).await?;
     tx.commit().await?;
     Ok(granted)
 }

@@ -5,6 +5,7 @@
 
 use serde_json::json;
 use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
 
 use super::{assertion::Subject, provider::SsoProvider};
 use crate::{
@@ -24,6 +25,8 @@ pub struct Arrival<'a> {
     pub provider: &'a SsoProvider,
     /// Who they are there.
     pub subject: &'a Subject,
+    /// Id of the user, should they be nobody yet.
+    pub new_user: Uuid,
     /// Where the request came from.
     pub origin: &'a Origin,
 }
@@ -99,6 +102,7 @@ impl Arrival<'_> {
     fn draft(&self, state: &AppState) -> User {
         let role = &state.config().jwt.default_role;
         let mut user = User::new(&state.config().jwt.audience, role, state.now());
+        user.id = self.new_user;
         user.email = Some(self.subject.email.clone());
         user.email_confirmed_at = Some(state.now());
         user.is_sso_user = true;

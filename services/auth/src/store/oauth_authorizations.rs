@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::oauth_server::authorization::{Authorization, Wish};
 
+/// Most expired rows that go when one comes.
+const SWEPT: i64 = 10;
+
 /// An authorization about to be stored.
 #[derive(Clone, Copy, Debug)]
 pub struct NewAuthorization<'a> {
@@ -60,7 +63,8 @@ pub async fn lock(
 ) -> sqlx::Result<Option<Authorization>> {
     sqlx::query_as(
         "select authorization_id, client_id, user_id, redirect_uri, scope, state, resource, \
-             code_challenge, code_challenge_method::text, status::text, expires_at, nonce \
+             code_challenge, code_challenge_method::text, status::text, expires_at, nonce, \
+             session_id \
          from auth.oauth_authorizations where authorization_id = $1 for no key update",
     )
     .bind(authorization_id)
@@ -127,23 +131,65 @@ pub async fn user_of_code(
     Ok(user.flatten())
 }
 
-/// Takes the authorization that a code of this hash was given for. Of many who try, one gets it.
-pub async fn take(
+/// The authorization that a code of this hash was given for, nobody else changing it until the
+/// transaction ends.
+pub async fn lock_by_code(
     connection: &mut PgConnection,
     code_hash: &str,
 ) -> sqlx::Result<Option<Authorization>> {
     sqlx::query_as(
-        "delete from auth.oauth_authorizations \
-         where authorization_code = $1 and status = 'approved' \
-         returning authorization_id, client_id, user_id, redirect_uri, scope, state, resource, \
-             code_challenge, code_challenge_method::text, status::text, expires_at, nonce",
+        "select authorization_id, client_id, user_id, redirect_uri, scope, state, resource, \
+             code_challenge, code_challenge_method::text, status::text, expires_at, nonce, \
+             session_id \
+         from auth.oauth_authorizations \
+         where authorization_code = $1 and status = 'approved' for no key update",
     )
     .bind(code_hash)
     .fetch_optional(connection)
     .await
 }
 
-/// Takes back what has not been exchanged yet.
+/// Notes the session that a code was exchanged for: the code is used up.
+pub async fn exchanged(
+    connection: &mut PgConnection,
+    authorization_id: &str,
+    session: Uuid,
+) -> sqlx::Result<()> {
+    sqlx::query("update auth.oauth_authorizations set session_id = $2 where authorization_id = $1")
+        .bind(authorization_id)
+        .bind(session)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes an authorization.
+pub async fn delete(connection: &mut PgConnection, authorization_id: &str) -> sqlx::Result<()> {
+    sqlx::query("delete from auth.oauth_authorizations where authorization_id = $1")
+        .bind(authorization_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes some of those that nobody can do anything with any more. Whoever adds one removes more
+/// than one, so the table holds little besides what can still be answered.
+pub async fn delete_expired(
+    connection: &mut PgConnection,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "delete from auth.oauth_authorizations where id in (select id \
+             from auth.oauth_authorizations where expires_at < $1 limit $2 for update skip locked)",
+    )
+    .bind(now)
+    .bind(SWEPT)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes back what has not been exchanged yet, and forgets what has.
 pub async fn delete_of(
     connection: &mut PgConnection,
     (user, client): (Uuid, Uuid),

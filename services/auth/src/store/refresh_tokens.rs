@@ -37,6 +37,29 @@ pub async fn active(
     .await
 }
 
+/// Whether `active` has come from `token` by exchanges since `time`.
+pub async fn is_since(
+    connection: &mut PgConnection,
+    (token, active): (&RefreshToken, &RefreshToken),
+    time: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "with recursive line as ( \
+             select token, parent from auth.refresh_tokens where id = $2 \
+             union all \
+             select older.token, older.parent from auth.refresh_tokens older \
+                 join line on older.token = line.parent \
+                 where older.updated_at >= $3 and older.session_id = $4) \
+         select exists (select from line where token = $1)",
+    )
+    .bind(&token.token)
+    .bind(active.id)
+    .bind(time)
+    .bind(active.session_id)
+    .fetch_one(connection)
+    .await
+}
+
 /// Adds a token to a session.
 pub async fn insert(
     connection: &mut PgConnection,

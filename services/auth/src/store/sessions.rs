@@ -9,6 +9,8 @@ use crate::{jwt::Method, request::Origin, session::Session};
 /// A session about to be stored.
 #[derive(Clone, Debug)]
 pub struct NewSession<'a> {
+    /// Identifies it.
+    pub id: Uuid,
     /// Whose it is.
     pub user_id: Uuid,
     /// Where the sign-in came from.
@@ -32,7 +34,7 @@ pub async fn insert(
          returning id, user_id, created_at, factor_id, aal::text, not_after, \
              refreshed_at at time zone 'utc' as refreshed_at, tag, oauth_client_id, scopes",
     )
-    .bind(Uuid::new_v4())
+    .bind(new.id)
     .bind(new.user_id)
     .bind(now)
     .bind(&new.origin.user_agent)

@@ -207,21 +207,13 @@ pub async fn signed_in(
     .await
 }
 
-/// Replaces the password's hash unless it was changed since `old` was read.
-pub async fn upgrade_hash(
-    connection: &mut PgConnection,
-    id: Uuid,
-    old: &str,
-    new: &str,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "update auth.users set encrypted_password = $3 where id = $1 and encrypted_password = $2",
-    )
-    .bind(id)
-    .bind(old)
-    .bind(new)
-    .execute(connection)
-    .await?;
+/// Replaces the hash of a locked user's password.
+pub async fn upgrade_hash(connection: &mut PgConnection, id: Uuid, hash: &str) -> sqlx::Result<()> {
+    sqlx::query("update auth.users set encrypted_password = $2 where id = $1")
+        .bind(id)
+        .bind(hash)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! auth in front of an email service that keeps what it is given.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use axum::http::StatusCode;
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
@@ -19,8 +22,16 @@ pub(crate) const TOKEN: &str = "email-service-token-0123456789-abcdef";
 /// An email service that keeps what it is given, and auth in front of it.
 pub(crate) struct Mailed {
     pub(crate) service: Fixture,
-    inbox: Arc<Mutex<Vec<Value>>>,
+    inbox: Arc<Inbox>,
     lifecycle: Lifecycle,
+}
+
+/// What the email service was given, and whether it takes anything.
+#[derive(Default)]
+struct Inbox {
+    mails: Mutex<Vec<Value>>,
+    is_down: AtomicBool,
+    refused: AtomicUsize,
 }
 
 impl Drop for Mailed {
@@ -29,17 +40,18 @@ impl Drop for Mailed {
     }
 }
 
-async fn keep(
-    State(inbox): State<Arc<Mutex<Vec<Value>>>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> StatusCode {
+async fn keep(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     assert_eq!(
         headers.get("x-service-token").map(AsRef::as_ref),
         Some(TOKEN.as_bytes())
     );
+    if inbox.is_down.load(Ordering::Relaxed) {
+        inbox.refused.fetch_add(1, Ordering::Relaxed);
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     let mail = serde_json::from_slice(&body).expect("a mail is JSON");
     inbox
+        .mails
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(mail);
@@ -47,7 +59,7 @@ async fn keep(
 }
 
 pub(crate) async fn mailed(more: &[(&str, &str)]) -> Mailed {
-    let inbox = Arc::default();
+    let inbox = Arc::<Inbox>::default();
     let router = Router::new()
         .route("/send", post(keep))
         .with_state(Arc::clone(&inbox));
@@ -76,8 +88,9 @@ pub(crate) async fn mailed(more: &[(&str, &str)]) -> Mailed {
 impl Mailed {
     /// The newest mail to an address.
     pub(crate) fn mail_to(&self, address: &str) -> Value {
-        let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = inbox.iter().rev().find(|mail| mail["to"][0] == address);
+        let mails = self.inbox.mails.lock();
+        let mails = mails.unwrap_or_else(PoisonError::into_inner);
+        let found = mails.iter().rev().find(|mail| mail["to"][0] == address);
         found.cloned().expect("a mail to this address")
     }
 
@@ -85,8 +98,19 @@ impl Mailed {
         text(&self.mail_to(address)["variables"], name).to_owned()
     }
 
+    /// Makes the email service refuse every mail, or take them again.
+    pub(crate) fn be_down(&self, is_down: bool) {
+        self.inbox.is_down.store(is_down, Ordering::Relaxed);
+    }
+
+    /// How many mails it has refused.
+    pub(crate) fn refused(&self) -> usize {
+        self.inbox.refused.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.inbox
+            .mails
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .len()

@@ -311,3 +311,28 @@ async fn the_application_is_told_what_else_is_wrong() {
     let none = service.value("select count(*)::text from auth.oauth_authorizations");
     assert_eq!(none.await.as_deref(), Some("0"));
 }
+
+#[tokio::test]
+async fn what_nobody_answered_in_time_is_gone_and_nobody_asks_too_often() {
+    let service = server(&[
+        ("AUTH_RATE_LIMIT_OAUTH_AUTHORIZE", "3/1h"),
+        ("AUTH_RATE_LIMIT_SCALE", "1"),
+    ])
+    .await;
+    let client = registered(&service, "public").await;
+    let path = wish(&client, &[]);
+    let ask = |address: &'static str| {
+        let request = service.client.get(&path);
+        request.header("x-forwarded-for", address).send()
+    };
+    for _ in 0..3 {
+        ask("192.0.2.1").await.expect(StatusCode::FOUND);
+    }
+    let refused = ask("192.0.2.1").await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    let count = || service.value("select count(*)::text from auth.oauth_authorizations");
+    assert_eq!(count().await.as_deref(), Some("3"));
+    service.pass(Duration::minutes(11));
+    ask("192.0.2.2").await.expect(StatusCode::FOUND);
+    assert_eq!(count().await.as_deref(), Some("1"));
+}

@@ -11,20 +11,20 @@ use tokio::task::JoinSet;
 use crate::{
     keys::key,
     oauth_server::{BACK, VERIFIER, code, registered, server},
-    support::{EMAIL, Fixture, access, refused, service_role, text},
+    support::{EMAIL, Fixture, access, service_role, text},
 };
 
 /// How many present a code at once.
 const CROWD: usize = 50;
 
-struct Signed {
-    service: Fixture,
+pub(crate) struct Signed {
+    pub(crate) service: Fixture,
     client: Value,
     /// The user's own tokens.
-    own: Value,
+    pub(crate) own: Value,
 }
 
-async fn signed(client_type: &str, settings: &[(&str, &str)]) -> Signed {
+pub(crate) async fn signed(client_type: &str, settings: &[(&str, &str)]) -> Signed {
     let service = server(settings).await;
     Signed {
         client: registered(&service, client_type).await,
@@ -67,12 +67,12 @@ impl Signed {
         self.send(self.form(&pairs)).await
     }
 
-    async fn tokens(&self, changes: &[(&str, &str)]) -> Value {
+    pub(crate) async fn tokens(&self, changes: &[(&str, &str)]) -> Value {
         let answer = self.exchange(&self.code(changes).await, VERIFIER).await;
         answer.expect(StatusCode::OK).json()
     }
 
-    async fn userinfo(&self, token: &str) -> Response {
+    pub(crate) async fn userinfo(&self, token: &str) -> Response {
         self.service
             .client
             .get("/oauth/userinfo")
@@ -187,10 +187,48 @@ async fn a_code_is_exchanged_once_also_by_many_at_once() {
     {
         assert_refused(answer, "invalid_grant", "Invalid authorization code");
     }
+    // The second who came ended what the first got.
     let sessions = it
         .service
         .value("select count(*)::text from auth.sessions where oauth_client_id is not null");
-    assert_eq!(sessions.await.as_deref(), Some("1"));
+    assert_eq!(sessions.await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn a_code_that_is_presented_again_ends_what_it_led_to() {
+    let it = signed("public", &[]).await;
+    let code = it.code(&[]).await;
+    let first = it.exchange(&code, VERIFIER).await;
+    let first = first.expect(StatusCode::OK).json();
+    let refreshed = it.refresh(text(&first, "refresh_token")).await;
+    let refreshed = refreshed.expect(StatusCode::OK).json();
+    let other = it.tokens(&[]).await;
+
+    // Without the verifier nobody can have got anything for it.
+    let blind = it.exchange(&code, &"x".repeat(43)).await;
+    assert_eq!(blind.json()["error"], "invalid_grant");
+    let known = it.userinfo(access(&refreshed)).await;
+    known.expect(StatusCode::OK);
+
+    for _ in 0..2 {
+        let again = it.exchange(&code, VERIFIER).await;
+        assert_refused(&again, "invalid_grant", "Invalid authorization code");
+    }
+    for tokens in [&first, &refreshed] {
+        let gone = it.userinfo(access(tokens)).await;
+        assert_eq!(gone.status, StatusCode::FORBIDDEN);
+        let gone = it.refresh(text(tokens, "refresh_token")).await;
+        let message = "Refresh token is invalid or expired.";
+        assert_refused(&gone, "invalid_grant", message);
+    }
+    for tokens in [&other, &it.own] {
+        let kept = it.service.user(access(tokens)).await;
+        kept.expect(StatusCode::OK);
+    }
+    let noted = "select count(*)::text from auth.audit_log_entries \
+                 where payload ->> 'action' = 'token_revoked' \
+                   and payload -> 'traits' ->> 'reason' = 'code_reuse'";
+    assert_eq!(it.service.value(noted).await.as_deref(), Some("1"));
 }
 
 #[tokio::test]
@@ -326,25 +364,6 @@ async fn a_refresh_token_is_good_for_its_client_only() {
     };
     rightful.refresh(refresh).await.expect(StatusCode::OK);
     rightful.service.refresh(own).await.expect(StatusCode::OK);
-}
-
-#[tokio::test]
-async fn a_client_cannot_let_others_in_with_what_it_has() {
-    let it = signed("public", &[]).await;
-    let tokens = it.tokens(&[]).await;
-    for (method, path) in [
-        (Method::GET, "/user/oauth/grants"),
-        (Method::DELETE, "/user/oauth/grants"),
-        (Method::GET, "/oauth/authorizations/x"),
-        (Method::POST, "/oauth/authorizations/x/consent"),
-    ] {
-        let request = || {
-            let request = it.service.client.request(method.clone(), path);
-            request.bearer(access(&tokens))
-        };
-        let message = "An OAuth client cannot give consent for its user";
-        refused(request, 403, "bad_jwt", message).await;
-    }
 }
 
 #[tokio::test]

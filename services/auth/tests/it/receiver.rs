@@ -1,6 +1,9 @@
 //! A server that hooks ask: it checks signatures, keeps what it is told and answers as it is bid.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -15,7 +18,8 @@ use common::{lifecycle::Lifecycle, server};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
-use tokio::net::TcpListener;
+use testkit::wait::eventually;
+use tokio::{net::TcpListener, sync::Notify};
 
 /// Two secrets, as while one takes the place of the other.
 pub(crate) const SECRETS: &str = "v1,whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz|\
@@ -33,6 +37,8 @@ pub(crate) struct Receiver {
 
 struct Shared {
     calls: Mutex<Vec<(String, Value)>>,
+    held: Mutex<Option<String>>,
+    released: Notify,
     answer: Box<Answer>,
 }
 
@@ -48,6 +54,8 @@ pub(crate) async fn receiver(
 ) -> Receiver {
     let shared = Arc::new(Shared {
         calls: Mutex::default(),
+        held: Mutex::default(),
+        released: Notify::new(),
         answer: Box::new(answer),
     });
     let router = Router::new()
@@ -93,9 +101,35 @@ impl Receiver {
         of_name.map(|(_, input)| input.clone()).collect()
     }
 
+    /// Lets calls that mention `text` wait for their answer from now on, or none where that is empty.
+    pub(crate) fn hold(&self, text: &str) {
+        let held = (!text.is_empty()).then(|| text.to_owned());
+        let holding = self.shared.held.lock();
+        *holding.unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
+    /// Answers those who wait.
+    pub(crate) fn release(&self) {
+        self.shared.released.notify_waiters();
+    }
+
+    /// Waits until so many calls have come to the point `name`.
+    pub(crate) async fn called(&self, name: &str, count: usize) {
+        let look = async || (self.calls(name).len() >= count).then_some(());
+        eventually("the hook is asked", Duration::from_secs(30), look).await;
+    }
+
     /// The newest thing the server was told at the point `name`.
     pub(crate) fn last(&self, name: &str) -> Value {
         self.calls(name).pop().expect("a call")
+    }
+}
+
+impl Shared {
+    fn holds(&self, input: &Value) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref()
+            .is_some_and(|text| input.to_string().contains(text))
     }
 }
 
@@ -116,6 +150,10 @@ async fn receive(
         calls.push((name, input.clone()));
         calls.len() - 1
     };
+    let released = shared.released.notified();
+    if shared.holds(&input) {
+        released.await;
+    }
     (shared.answer)(count, &input)
 }
 

@@ -10,7 +10,12 @@ use std::{
 };
 
 use auth::{AppState, Auth, Config, store::MIGRATOR};
-use axum::{Router, http::StatusCode};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::{Next, from_fn_with_state},
+};
 use common::{
     clock::Clock,
     config::{Env, load},
@@ -82,9 +87,9 @@ pub(crate) async fn with<'a>(settings: impl IntoIterator<Item = (&'a str, &'a st
     let clock = Clock::driven_by(move || {
         OffsetDateTime::now_utc() + Duration::seconds(moved.load(Ordering::Relaxed))
     });
-    let state = AppState::new(config, pool.clone(), clock).expect("a state");
+    let state = AppState::new(config, pool.clone(), clock, &Lifecycle::default()).expect("a state");
     let app = App {
-        router: auth::router(state.clone()),
+        router: auth::router(state.clone()).layer(from_fn_with_state(state.clone(), settle)),
         health: Health::new(),
     };
     let router = service::router::<Auth>(app, &Lifecycle::default()).expect("a router");
@@ -96,6 +101,19 @@ pub(crate) async fn with<'a>(settings: impl IntoIterator<Item = (&'a str, &'a st
         pool,
         offset,
     }
+}
+
+/// Answers once what a request sends has left: tests look for it at once.
+async fn settle(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> axum::response::Response {
+    let answer = next.run(request).await;
+    while state.posts().waiting() > 0 {
+        tokio::time::sleep(StdDuration::from_millis(1)).await;
+    }
+    answer
 }
 
 /// What db-bootstrap leaves to this service, and its migrations.
@@ -124,6 +142,11 @@ async fn prepare(database: &Database) -> anyhow::Result<()> {
 }
 
 impl Fixture {
+    /// A client that is answered without waiting for what its requests send.
+    pub(crate) fn impatient(&self) -> Client {
+        Client::new(auth::router(self.state.clone()))
+    }
+
     /// Opens all connections, so that requests that come together are served together.
     pub(crate) async fn open_connections(&self) {
         let mut open = Vec::new();

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     mailed::{TOKEN, fragment, mailed},
-    support::{EMAIL, PASSWORD, access, refused, text, with},
+    support::{EMAIL, PASSWORD, access, refused, service_role, text, with},
 };
 
 #[tokio::test]
@@ -165,9 +165,8 @@ async fn a_mailer_that_is_down_is_not_the_clients_mistake() {
         ("EMAIL_SERVICE_TOKEN", TOKEN),
     ])
     .await;
-    let response = service
-        .sign_up(EMAIL)
-        .await
-        .expect(StatusCode::INTERNAL_SERVER_ERROR);
+    let invite = service.client.post("/invite").bearer(&service_role());
+    let response = invite.json(&json!({"email": EMAIL})).send().await;
+    let response = response.expect(StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(response.json()["error_code"], "unexpected_failure");
 }

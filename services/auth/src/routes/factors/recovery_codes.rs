@@ -19,6 +19,7 @@ use crate::{
     factor::Factor,
     grant::{self, Granted, Tokens},
     hooks::points,
+    issuance::{Issuance, issue},
     limits::Limit,
     password::hash::Verdict,
     recovery_code::{self, CodeSet, METHOD},
@@ -199,11 +200,23 @@ pub async fn verify(
     let account = user.id.to_string();
     state.limits().check_account(Limit::Mfa, &account, now)?;
     let found = find(&state, &user, &code, &origin).await?;
+    let whose = (&user, &session);
+    issue(&state, |issuance| raise(issuance, whose, found, &origin)).await
+}
 
+/// Uses the code up if it is one, in one transaction.
+async fn raise(
+    issuance: Issuance<'_>,
+    (user, session): (&User, &Session),
+    found: Option<Uuid>,
+    origin: &Origin,
+) -> Result<Granted> {
+    let (state, now) = (issuance.state(), issuance.at());
+    let config = &state.config().mfa.recovery_codes;
     let mut tx = state.store().begin().await?;
     // Two uses of one code at once must see each other.
     store::users::lock(&mut tx, user.id).await?;
-    let set = open(&state, &mut tx, &user).await?;
+    let set = open(state, &mut tx, user).await?;
     let is_used = match found {
         Some(found) => store::recovery_codes::consume(&mut tx, found, now).await?,
         None => false,
@@ -217,10 +230,10 @@ pub async fn verify(
     store::recovery_codes::count_failures(&mut tx, set.id, (0, None), now).await?;
     let (_, remaining) = store::recovery_codes::count(&mut tx, set.id).await?;
     let traits = json!({ "factor_id": set.mfa_factor_id, "remaining": remaining });
-    let (action, actor) = (Action::RecoveryCodesVerified, Actor::User(&user));
-    audit::record(&mut tx, action, actor, traits, (&origin, now)).await?;
+    let (action, actor) = (Action::RecoveryCodesVerified, Actor::User(user));
+    audit::record(&mut tx, action, actor, traits, (origin, now)).await?;
     let by = (set.mfa_factor_id, METHOD);
-    let granted = grant::raise(&state, &mut tx, &user, &session, by, &origin).await?;
+    let granted = grant::raise(&issuance, &mut tx, user, session, by, origin).await?;
     tx.commit().await?;
     Ok(granted)
 }

@@ -18,8 +18,10 @@ use crate::{
     factor::{Factor, Kind},
     grant::{self, Granted, Tokens},
     hooks::points,
+    issuance::{Issuance, issue},
     limits::Limit,
     request::{Body, FactorId, Origin},
+    session::Session,
     store::{self, factors::Challenge},
     totp,
     user::User,
@@ -88,6 +90,18 @@ pub async fn verify(
         .limits()
         .check_account(Limit::Mfa, &user.id.to_string(), now)?;
     report(&state, (&user, id), &input, &origin).await?;
+    let whose = (&user, &session, id);
+    issue(&state, |issuance| raise(issuance, whose, &input, &origin)).await
+}
+
+/// Uses the answer up, in one transaction.
+async fn raise(
+    issuance: Issuance<'_>,
+    (user, session, id): (&User, &Session, Uuid),
+    input: &Answer,
+    origin: &Origin,
+) -> Result<Granted> {
+    let (state, now) = (issuance.state(), issuance.at());
     let mut tx = state.store().begin().await?;
     store::users::lock(&mut tx, user.id).await?;
     let Attempt {
@@ -95,7 +109,7 @@ pub async fn verify(
         kind,
         challenge,
         proof,
-    } = attempt(&state, &mut tx, (&user, id), &input, &origin).await?;
+    } = attempt(state, &mut tx, (user, id), input, origin).await?;
     match proof? {
         Proof::Code(code) => {
             store::factors::answered(&mut tx, challenge, Some(&code), now).await?;
@@ -109,9 +123,9 @@ pub async fn verify(
     store::factors::verified(&mut tx, user.id, (id, kind), now).await?;
     let traits = json!({ "factor_id": id, "challenge_id": challenge, "factor_type": kind.name() });
     let action = Action::VerificationAttempted;
-    audit::record(&mut tx, action, Actor::User(&user), traits, (&origin, now)).await?;
+    audit::record(&mut tx, action, Actor::User(user), traits, (origin, now)).await?;
     let by = (id, kind.method());
-    let granted = grant::raise(&state, &mut tx, &user, &session, by, &origin).await?;
+    let granted = grant::raise(&issuance, &mut tx, user, session, by, origin).await?;
     tx.commit().await?;
     Ok(granted)
 }

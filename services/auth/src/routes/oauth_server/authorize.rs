@@ -8,11 +8,12 @@ use crate::{
     AppState,
     error::{Error, Result, code},
     landing::{redirect, with_query},
+    limits::Limit,
     oauth_server::{
         self,
         authorization::{Wish, refused},
     },
-    request::Params,
+    request::{Origin, Params},
     store::{self, oauth_authorizations::NewAuthorization},
 };
 
@@ -39,8 +40,11 @@ use crate::{
 pub async fn authorize(
     State(state): State<AppState>,
     _: Enabled,
+    origin: Origin,
     params: Params,
 ) -> Result<Response> {
+    let now = state.now();
+    state.limits().check(Limit::Authorization, origin.ip, now)?;
     let needed = |name| {
         let value = params.get(name);
         value.ok_or_else(|| Error::invalid(format!("{name} is required")))
@@ -74,8 +78,8 @@ pub async fn authorize(
         state: params.get("state"),
         wish: &wish,
     };
-    let now = state.now();
     let life = (now, now + config.authorization_ttl);
+    store::oauth_authorizations::delete_expired(&mut connection, now).await?;
     store::oauth_authorizations::insert(&mut connection, new, life).await?;
     let site = state.destinations().site_text();
     let path = config.authorization_path.trim_start_matches('/');

@@ -11,9 +11,10 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Enabled, InPerson};
+use super::Enabled;
 use crate::{
     AppState,
+    authentication::SignedIn,
     error::{Error, Result, code},
     oauth_server::{self, authorization::Authorization, client::ClientSummary, scope::Scopes},
     request::{AuthorizationId, Body, text},
@@ -82,7 +83,7 @@ pub async fn read(
     State(state): State<AppState>,
     _: Enabled,
     _: FromOurPages,
-    InPerson(user): InPerson,
+    SignedIn { user, .. }: SignedIn,
     AuthorizationId(id): AuthorizationId,
 ) -> Result<Response> {
     let mut tx = state.store().begin().await?;
@@ -127,7 +128,7 @@ pub async fn decide(
     State(state): State<AppState>,
     _: Enabled,
     _: FromOurPages,
-    InPerson(user): InPerson,
+    SignedIn { user, .. }: SignedIn,
     AuthorizationId(id): AuthorizationId,
     Body(decision): Body<Decision>,
 ) -> Result<Json<Continuation>> {

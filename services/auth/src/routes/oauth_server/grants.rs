@@ -8,10 +8,11 @@ use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{Enabled, InPerson, client_id};
+use super::{Enabled, client_id};
 use crate::{
     AppState,
     audit::{self, Action, Actor},
+    authentication::SignedIn,
     error::{Error, Result, code},
     oauth_server::client::ClientSummary,
     request::{Origin, Params},
@@ -38,7 +39,7 @@ pub struct Grant {
 pub async fn list(
     State(state): State<AppState>,
     _: Enabled,
-    InPerson(user): InPerson,
+    SignedIn { user, .. }: SignedIn,
 ) -> Result<Json<Vec<Grant>>> {
     let mut connection = state.store().connection().await?;
     let consents = store::oauth_consents::list(&mut connection, user.id).await?;
@@ -57,7 +58,7 @@ pub async fn list(
 pub async fn revoke(
     State(state): State<AppState>,
     _: Enabled,
-    InPerson(user): InPerson,
+    SignedIn { user, .. }: SignedIn,
     origin: Origin,
     params: Params,
 ) -> Result<StatusCode> {

@@ -8,6 +8,8 @@ use common::{error::Problem, extract::Json};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use serde_json::json;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::Enabled;
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     audit::{self, Action, Actor},
     error::{Error, Result, code},
     grant::{self, ClientTokens},
+    issuance::{Issuance, issue},
     limits::Limit,
     oauth_server::{
         self,
@@ -62,7 +65,12 @@ pub async fn token(
         return Err(Error::oauth("unsupported_grant_type", message));
     }
     let tokens = match grant_type {
-        "authorization_code" => by_code(&state, &client, &form, &origin).await?,
+        "authorization_code" => {
+            issue(&state, |issuance| {
+                by_code(issuance, &client, &form, &origin)
+            })
+            .await?
+        }
         _ => by_refresh_token(&state, &client, &form, &origin).await?,
     };
     // RFC 6749, 5.1.
@@ -71,7 +79,7 @@ pub async fn token(
 }
 
 async fn by_code(
-    state: &AppState,
+    issuance: Issuance<'_>,
     client: &Client,
     form: &Params,
     origin: &Origin,
@@ -79,11 +87,17 @@ async fn by_code(
     let code = form
         .get("code")
         .ok_or_else(|| invalid("code is required for authorization_code grant"))?;
-    let now = state.now();
-    // A refusal rolls back, so whoever lacks the verifier does not use the code up.
+    let (state, now) = (issuance.state(), issuance.at());
     let mut tx = state.store().begin().await?;
-    let (user, authorization) = take(&mut tx, &oauth_server::hash(code)).await?;
+    let (user, authorization) = by_hash(&mut tx, &oauth_server::hash(code)).await?;
+    // Whoever lacks the verifier neither uses a code up nor ends what its owner got for it.
     check(&authorization, client, form)?;
+    if let Some(session) = authorization.session_id {
+        let ended = (&authorization, session);
+        end_exchanged(&mut tx, &user, ended, (origin, now)).await?;
+        tx.commit().await?;
+        return Err(unknown_code());
+    }
     if now > authorization.expires_at {
         return Err(bad_grant("Authorization code has expired"));
     }
@@ -98,7 +112,9 @@ async fn by_code(
     audit::record(&mut tx, Action::Login, actor, traits, (origin, now)).await?;
     let scope = authorization.scope.as_str();
     let session = (client.id, scope);
-    let granted = grant::begin_for_client(state, &mut tx, &user, session, origin).await?;
+    let granted = grant::begin_for_client(&issuance, &mut tx, &user, session, origin).await?;
+    let id = &authorization.authorization_id;
+    store::oauth_authorizations::exchanged(&mut tx, id, granted.session_id()).await?;
     let scopes = Scopes::stored(scope);
     let id_token = if scopes.has("openid") && state.keys().are_public() {
         let wish = (&scopes, authorization.nonce.as_deref());
@@ -111,14 +127,33 @@ async fn by_code(
     Ok(granted.for_client(id_token))
 }
 
-/// Uses a code up. Locks are taken in the order of all: the user first.
-async fn take(connection: &mut PgConnection, code_hash: &str) -> Result<(User, Authorization)> {
-    let unknown = || bad_grant("Invalid authorization code");
+/// What a code was given for. Locks are taken in the order of all: the user first.
+async fn by_hash(connection: &mut PgConnection, code_hash: &str) -> Result<(User, Authorization)> {
     let user = store::oauth_authorizations::user_of_code(connection, code_hash).await?;
-    let user = store::users::lock(connection, user.ok_or_else(unknown)?).await?;
+    let user = store::users::lock(connection, user.ok_or_else(unknown_code)?).await?;
     let user = user.filter(|user| user.deleted_at.is_none());
-    let authorization = store::oauth_authorizations::take(connection, code_hash).await?;
-    user.zip(authorization).ok_or_else(unknown)
+    let authorization = store::oauth_authorizations::lock_by_code(connection, code_hash).await?;
+    user.zip(authorization).ok_or_else(unknown_code)
+}
+
+/// Ends what a code was exchanged for, because it was presented again: one of the two who had it
+/// is a thief, and nobody knows which (RFC 6749, 4.1.2).
+async fn end_exchanged(
+    connection: &mut PgConnection,
+    user: &User,
+    (authorization, session): (&Authorization, Uuid),
+    event: (&Origin, OffsetDateTime),
+) -> Result<()> {
+    store::sessions::delete(connection, session).await?;
+    store::oauth_authorizations::delete(connection, &authorization.authorization_id).await?;
+    let traits = json!({
+        "reason": "code_reuse",
+        "client_id": authorization.client_id,
+        "session_id": session,
+    });
+    let (action, actor) = (Action::TokenRevoked, Actor::User(user));
+    audit::record(connection, action, actor, traits, event).await?;
+    Ok(())
 }
 
 /// Fails when the code was not given to whoever presents it, or for something else.
@@ -175,6 +210,10 @@ async fn by_refresh_token(
 
 fn invalid(description: &'static str) -> Error {
     Error::oauth("invalid_request", description)
+}
+
+fn unknown_code() -> Error {
+    bad_grant("Invalid authorization code")
 }
 
 fn bad_grant(description: impl Into<std::borrow::Cow<'static, str>>) -> Error {

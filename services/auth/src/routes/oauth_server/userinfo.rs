@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Enabled;
 use crate::{
     AppState,
-    authentication::SignedIn,
+    authentication::Represented,
     oauth_server::{claims, scope::Scopes},
 };
 
@@ -19,7 +19,11 @@ use crate::{
     responses((status = 200, body = Object), (status = "4XX", body = crate::wire::RefusalV2)),
     security(("access_token" = []))
 )]
-pub async fn userinfo(State(_): State<AppState>, _: Enabled, caller: SignedIn) -> Json<Value> {
+pub async fn userinfo(
+    State(_): State<AppState>,
+    _: Enabled,
+    Represented(caller): Represented,
+) -> Json<Value> {
     let scopes = caller.session.and_then(|session| session.scopes);
     let scopes = Scopes::stored(&scopes.unwrap_or_default());
     Json(Value::Object(claims::about(&caller.user, &scopes)))

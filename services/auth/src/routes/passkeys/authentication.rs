@@ -16,6 +16,7 @@ use crate::{
     captcha::MetaSecurity,
     error::{Error, Result, code},
     grant::{self, Granted, Tokens},
+    issuance::{Issuance, issue},
     limits::Limit,
     request::{Body, OptionalBody, Origin},
     store::{self, webauthn_challenges::Ceremony},
@@ -81,14 +82,28 @@ pub async fn verify(
         challenge: challenge.text(),
         purpose: Purpose::Passkey,
     };
+    issue(&state, |issuance| {
+        sign_in(issuance, asked, &answer, &origin)
+    })
+    .await
+}
+
+/// Takes the answer for good, in one transaction.
+async fn sign_in(
+    issuance: Issuance<'_>,
+    asked: Asked<'_>,
+    answer: &Answer,
+    origin: &Origin,
+) -> Result<Granted> {
+    let (state, now) = (issuance.state(), issuance.at());
     let mut tx = state.store().begin().await?;
-    let (user, passkey, after) = prove(&state, &mut tx, asked, &answer).await?;
-    check_may_sign_in(&state, &user)?;
+    let (user, passkey, after) = prove(state, &mut tx, asked, answer).await?;
+    check_may_sign_in(state, &user)?;
     store::passkeys::used(&mut tx, passkey, &after, now).await?;
     let traits = json!({ "passkey_id": passkey });
-    let event = (&origin, now);
+    let event = (origin, now);
     audit::record(&mut tx, Action::Login, Actor::User(&user), traits, event).await?;
-    let granted = grant::begin(&state, &mut tx, &user, "passkey", &origin).await?;
+    let granted = grant::begin(&issuance, &mut tx, &user, "passkey", origin).await?;
     tx.commit().await?;
     Ok(granted)
 }

@@ -13,6 +13,7 @@ use crate::{
     AppState,
     error::{Error, Result, code},
     grant,
+    issuance::{Issuance, issue},
     landing::{self, redirect},
     limits::Limit,
     oauth,
@@ -175,14 +176,18 @@ async fn complete(
     let arrival = Arrival {
         provider,
         subject: &subject,
+        new_user: Uuid::new_v4(),
         origin,
     };
     arrival.announce(state).await?;
-    match settle(state, back, &assertion, &arrival, target).await {
+    let settle = || {
+        issue(state, |issuance| {
+            settle(issuance, back, &assertion, &arrival, target)
+        })
+    };
+    match settle().await {
         // Whoever was quicker has made what was in the way, and is found now.
-        Err(error) if oauth::accounts::is_race(&error) => {
-            settle(state, back, &assertion, &arrival, target).await
-        }
+        Err(error) if oauth::accounts::is_race(&error) => settle().await,
         settled => settled,
     }
 }
@@ -207,13 +212,13 @@ async fn verified(state: &AppState, back: &Return, xml: &str) -> Result<Assertio
 
 /// Everything that a sign-on leaves behind, in one transaction.
 async fn settle(
-    state: &AppState,
+    issuance: Issuance<'_>,
     back: &Return,
     assertion: &Assertion,
     arrival: &Arrival<'_>,
     target: &str,
 ) -> Result<String> {
-    let now = state.now();
+    let (state, now) = (issuance.state(), issuance.at());
     let mut tx = state.store().begin().await?;
     let known_as = (back.provider.entity_id.as_str(), assertion.id.as_str());
     if !store::saml_flows::use_assertion(&mut tx, known_as, assertion.usable_until, now).await? {
@@ -227,7 +232,7 @@ async fn settle(
             store::saml_flows::issue_code(&mut tx, flow, user.id, session_ends_at, now).await?;
         landing::with_query(target, &[("code", &code.ok_or_else(no_flow)?)])?
     } else {
-        let granted = grant::begin(state, &mut tx, &user, METHOD, arrival.origin).await?;
+        let granted = grant::begin(&issuance, &mut tx, &user, METHOD, arrival.origin).await?;
         granted.end_at(&mut tx, session_ends_at).await?;
         landing::with_fragment(target, granted.fragment([]))?
     };

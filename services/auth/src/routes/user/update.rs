@@ -360,7 +360,7 @@ async fn change_phone(
         become_permanent(state, connection, user, &contact).await?;
         return Ok(None);
     }
-    texts::check_provider(state)?;
+    texts::check_provider(state, &phone)?;
     frequency::check(state, &contact, user.phone_change_sent_at)?;
     let text = texts::phone_change(state, connection, user, &phone).await?;
     Ok(Some(text))
