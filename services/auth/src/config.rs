@@ -1,6 +1,7 @@
 //! What auth can be told, in GoTrue's variable names.
 
 mod captcha;
+mod encryption;
 pub mod hooks;
 mod jwt;
 mod limits;
@@ -38,7 +39,7 @@ pub use self::{
     web3::Web3,
     webauthn::Passkeys,
 };
-use crate::{duration::GoDuration, glob::Pattern, webauthn::RelyingParty};
+use crate::{duration::GoDuration, encryption::Keys, glob::Pattern, webauthn::RelyingParty};
 
 /// Everything auth can be told.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct Config {
     pub database: PoolConfig,
     /// Whether rows that nobody will ask for again are removed.
     pub database_cleanup: bool,
+    /// What secrets in the database are encrypted with.
+    pub encryption: Keys,
     /// Where the application lives; links lead there unless they name an allowed other place.
     pub site_url: Url,
     /// Where clients reach this service.
@@ -147,6 +150,7 @@ impl FromEnv for Config {
                 ..database
             },
             database_cleanup: env.flag("GOTRUE_DB_CLEANUP_ENABLED", false),
+            encryption: Keys::from_env(env),
             site_url,
             external_url,
             uri_allow_list: patterns(env, "GOTRUE_URI_ALLOW_LIST"),

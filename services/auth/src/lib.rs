@@ -14,6 +14,7 @@ pub mod captcha;
 pub mod cleanup;
 pub mod config;
 pub mod duration;
+pub mod encryption;
 pub mod error;
 pub mod factor;
 pub mod frequency;

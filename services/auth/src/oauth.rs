@@ -93,7 +93,7 @@ pub async fn find(state: &AppState, name: &str) -> Result<Provider> {
         let mut connection = state.store().connection().await?;
         let row = store::custom_providers::find(&mut connection, name).await?;
         if let Some(row) = row.filter(|row| row.enabled) {
-            return Ok(row.provider(&oauth.callback));
+            return Ok(row.provider(&oauth.callback, &state.config().encryption)?);
         }
     }
     let message = if catalogue::NAMED.iter().any(|named| named.name == name) {

@@ -11,7 +11,7 @@ use super::{
     provider::{Known, Provider},
     rules::{ClientAuth, STANDARD},
 };
-use crate::user::Members;
+use crate::{encryption::Keys, user::Members};
 
 /// A row of `auth.custom_oauth_providers`.
 #[derive(Clone, sqlx::FromRow)]
@@ -27,7 +27,7 @@ pub struct CustomProvider {
     pub name: String,
     /// What it knows us by.
     pub client_id: String,
-    /// What proves to it who we are.
+    /// What proves to it who we are, encrypted if the row was written so.
     pub client_secret: String,
     /// What else ID tokens may be for.
     pub acceptable_client_ids: Vec<String>,
@@ -90,7 +90,8 @@ impl CustomProvider {
     }
 
     /// The provider that the row describes.
-    pub fn provider(self, callback: &Url) -> Provider {
+    pub fn provider(self, callback: &Url, keys: &Keys) -> anyhow::Result<Provider> {
+        let secret = keys.open(self.id, &self.client_secret)?;
         let is_oidc = self.provider_type == "oidc";
         let mut scopes = self.scopes;
         if is_oidc && !scopes.iter().any(|scope| scope == "openid") {
@@ -99,10 +100,10 @@ impl CustomProvider {
         let mut client_ids = vec![self.client_id];
         client_ids.extend(self.acceptable_client_ids);
         let parameters = self.authorization_params.0.into_iter();
-        Provider {
+        Ok(Provider {
             name: self.identifier,
             client_ids,
-            secret: SecretString::from(self.client_secret),
+            secret: SecretString::from(secret),
             redirect_uri: callback.to_string(),
             issuer: self.issuer.filter(|_| is_oidc),
             discovery_url: self.discovery_url,
@@ -126,7 +127,7 @@ impl CustomProvider {
             mapping: self.attribute_mapping.0,
             skip_nonce_check: self.skip_nonce_check,
             email_optional: self.email_optional,
-        }
+        })
     }
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::{
     AppState,
     authentication::Admin,
+    encryption::Keys,
     error::{Error, Result, code},
     oauth::{CUSTOM, custom::CustomProvider},
     request::{Body, Params, ProviderName},
@@ -129,8 +130,9 @@ pub async fn create(
     Body(input): Body<ProviderInput>,
 ) -> Result<Response> {
     let now = state.now();
-    let row = input.fill(CustomProvider::blank(now));
+    let mut row = input.fill(CustomProvider::blank(now));
     check(&row)?;
+    row.client_secret = keys(&state).seal(row.id, &row.client_secret)?;
     let mut connection = state.store().connection().await?;
     let stored = store::custom_providers::put(&mut connection, &row, now).await;
     let stored = stored.map_err(|error| match Error::from(error) {
@@ -180,11 +182,17 @@ pub async fn update(
 ) -> Result<Json<ProviderView>> {
     let mut tx = state.store().begin().await?;
     let row = store::custom_providers::lock(&mut tx, &name).await?;
+    let mut row = row.ok_or_else(unknown)?;
+    if input.client_secret.is_none() {
+        row.client_secret = keys(&state).open(row.id, &row.client_secret)?;
+    }
     // Identities are known by the name, and what an identity means depends on the type.
     input.identifier = None;
     input.provider_type = None;
-    let row = input.fill(row.ok_or_else(unknown)?);
+    let mut row = input.fill(row);
     check(&row)?;
+    // Whatever it was before, it is encrypted with the present key.
+    row.client_secret = keys(&state).seal(row.id, &row.client_secret)?;
     let stored = store::custom_providers::put(&mut tx, &row, state.now()).await?;
     tx.commit().await?;
     Ok(Json(stored.into()))
@@ -247,6 +255,10 @@ impl ProviderInput {
         }
         row
     }
+}
+
+fn keys(state: &AppState) -> &Keys {
+    &state.config().encryption
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

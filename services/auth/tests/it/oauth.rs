@@ -365,6 +365,66 @@ async fn a_provider_is_added_while_the_service_runs() {
 }
 
 #[tokio::test]
+async fn the_secret_of_a_provider_is_encrypted_where_there_is_a_key() {
+    let settings = [
+        ("GOTRUE_SECURITY_DATABASE_ENCRYPTION_ENCRYPT", "true"),
+        (
+            "GOTRUE_SECURITY_DATABASE_ENCRYPTION_ENCRYPTION_KEY_ID",
+            "one",
+        ),
+        (
+            "GOTRUE_SECURITY_DATABASE_ENCRYPTION_ENCRYPTION_KEY",
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+        ),
+    ];
+    let (service, provider) = with_provider(&settings).await;
+    provider.knows(json!({"sub": "1", "email": "x@example.com", "email_verified": true}));
+    let admin = service_role();
+    let body = json!({
+        "provider_type": "oidc", "identifier": "custom:acme", "name": "Acme",
+        "client_id": crate::provider::CLIENT, "client_secret": "the secret/of a client",
+        "issuer": provider.issuer,
+    });
+    let create = service
+        .client
+        .post("/admin/custom-providers")
+        .bearer(&admin);
+    create.json(&body).send().await.expect(StatusCode::CREATED);
+    let stored = async || {
+        let sql = "select client_secret from auth.custom_oauth_providers";
+        service.value(sql).await.expect("a secret")
+    };
+    let signs_in = async || {
+        let landed = provider
+            .through(&service, "/authorize?provider=custom:acme")
+            .await;
+        assert_eq!(user_of(&service, &landed).await["email"], "x@example.com");
+    };
+    let change = async || {
+        let put = service.client.put("/admin/custom-providers/custom:acme");
+        let answer = put.bearer(&admin).json(&json!({})).send().await;
+        answer.expect(StatusCode::OK);
+    };
+    let is_sealed =
+        |text: &str| text.contains(r#""key_id":"one""#) && !text.contains("of a client");
+    let first = stored().await;
+    assert!(is_sealed(&first), "{first}");
+    signs_in().await;
+    change().await;
+    let second = stored().await;
+    assert!(is_sealed(&second) && second != first, "{second}");
+    signs_in().await;
+
+    // What was stored as it is stays good, and is encrypted by the next change.
+    let plain = "update auth.custom_oauth_providers set client_secret = 'the secret/of a client'";
+    service.execute(plain).await;
+    signs_in().await;
+    change().await;
+    assert!(is_sealed(&stored().await));
+    signs_in().await;
+}
+
+#[tokio::test]
 async fn a_provider_that_lacks_something_is_not_added() {
     let (service, _provider) = with_provider(&[]).await;
     let admin = service_role();
