@@ -33,6 +33,7 @@ use crate::{
 
 mod client;
 mod http1;
+mod response;
 
 /// How long an idle connection waits for the next request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);

@@ -19,7 +19,7 @@ async fn a_client_is_not_told_to_go_on_in_the_midst_of_its_response() {
     };
     let response = Response::of(StatusCode::OK, "text/plain", vec![b'x'; 10_000]);
     let sending = async move {
-        respond(&mut client, &asked, response).await;
+        send(&mut client, &asked, response).await;
     };
     let mut received = String::new();
     let ((), read) = tokio::join!(sending, far.read_to_string(&mut received));
