@@ -4,7 +4,6 @@
 //! socket and waits in a small future; what serving requests takes is there only while they come.
 
 use std::{
-    convert::Infallible,
     io,
     net::SocketAddr,
     pin::pin,
@@ -16,8 +15,8 @@ use std::{
 };
 
 use common::{lifecycle::Lifecycle, server::ConnectionLimits};
-use hyper::{server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -27,16 +26,19 @@ use tokio::{
 
 use self::client::Client;
 use crate::{
-    client_address::Peer, http1::HeadLimits, message::Request, proxy::Proxy, rewound::Rewound,
-    tls::Tls, tunnel, upstream::Connection,
+    client_address::Peer, http1::HeadLimits, proxy::Proxy, tls::Tls, tunnel, upstream::Connection,
 };
 
 mod client;
 mod http1;
+mod http2;
 mod response;
 
 /// How long an idle connection waits for the next request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Longest time in which a client takes nothing of its response.
+const LONGEST_STALL: Duration = Duration::from_mins(1);
 
 /// How long a connection waits for a request after a stop.
 const LINGER: Duration = Duration::from_millis(50);
@@ -61,7 +63,7 @@ pub(crate) struct Bounds {
 pub(crate) struct Connections {
     proxy: Arc<Proxy>,
     head_limits: HeadLimits,
-    http2: http2::Builder<TokioExecutor>,
+    http2: Builder<TokioExecutor>,
     /// Time for a complete head, and for the first byte of the first one.
     head_timeout: Duration,
     max_open: usize,
@@ -100,7 +102,7 @@ impl Connections {
     /// Connections whose requests `proxy` answers, within `bounds`.
     pub(crate) fn new(proxy: Arc<Proxy>, bounds: &Bounds, lifecycle: Lifecycle) -> Self {
         let limits = &bounds.each;
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        let mut http2 = Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.max_streams)
@@ -221,31 +223,6 @@ impl Connections {
             () = self.lifecycle.stopping() => timeout(LINGER, reading).await.ok()?,
         };
         read.ok()?.ok()
-    }
-
-    async fn serve_http2<S>(self: &Arc<Self>, client: Rewound<S>, peer: Peer)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let proxy = Arc::clone(&self.proxy);
-        let service = service_fn(move |request| {
-            let (proxy, request) = (Arc::clone(&proxy), Request::from_http2(request));
-            async move {
-                let response = proxy.answer(request, peer).await;
-                Ok::<_, Infallible>(response.into_http2())
-            }
-        });
-        let mut connection = pin!(self.http2.serve_connection(TokioIo::new(client), service));
-        let outcome = tokio::select! {
-            outcome = &mut connection => outcome,
-            () = self.lifecycle.stopping() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(%error, "connection ended early");
-        }
     }
 
     fn is_crowd(&self) -> bool {

@@ -3,22 +3,21 @@
 use std::{
     future::poll_fn,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::{Method, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::client::{Client, Fed};
+use super::{
+    LONGEST_STALL,
+    client::{Client, Fed},
+};
 use crate::{
     body::{BodyError, ResponseBody, Silence},
     http1,
     message::Response,
     upstream::Connection,
 };
-
-/// Longest time in which a client takes nothing of its response.
-const LONGEST_STALL: Duration = Duration::from_mins(1);
 
 /// What matters of a request to its response.
 pub(super) struct Asked {
