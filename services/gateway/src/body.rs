@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body as _;
 use tokio::time::{Instant, Sleep};
 
 pub(crate) use self::pipe::Pipe;
@@ -195,6 +195,14 @@ impl ResponseBody {
         }
     }
 
+    /// Whether nothing more comes.
+    pub(crate) fn is_over(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.is_none(),
+            Self::Upstream(body) => body.exchange.is_none(),
+        }
+    }
+
     /// The next piece.
     pub(crate) fn poll_piece(
         &mut self,
@@ -236,34 +244,6 @@ impl UpstreamBody {
             _ => {}
         }
         Poll::Ready(piece)
-    }
-}
-
-/// As HTTP/2 sends it.
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let piece = ready!(self.poll_piece(cx));
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(bytes) => bytes.is_none(),
-            Self::Upstream(body) => body.exchange.is_none(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.own_length() {
-            Some(length) => SizeHint::with_exact(length as u64),
-            None => SizeHint::default(),
-        }
     }
 }
 

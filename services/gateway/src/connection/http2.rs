@@ -118,18 +118,21 @@ impl Body for Watched {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        let is_clients = matches!(frame, Poll::Ready(Some(Ok(_))));
+        let piece = self.body.poll_piece(cx);
+        let is_clients = matches!(piece, Poll::Ready(Some(Ok(_))));
         self.turn.set(is_clients.then(Instant::now));
-        frame
+        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let length = self.body.own_length();
+        length.map_or_else(SizeHint::default, |length| {
+            SizeHint::with_exact(length as u64)
+        })
     }
 }
 

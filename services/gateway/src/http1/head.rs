@@ -61,13 +61,7 @@ impl HeadReader {
         arrived: &mut BytesMut,
         limits: HeadLimits,
     ) -> Result<Option<RequestHead>, BadHead> {
-        let Some(length) = self.length(arrived, limits)? else {
-            return Ok(None);
-        };
-        let head = arrived.get(..length).unwrap_or_default();
-        let parsed = parse_request(head, limits)?;
-        self.take(arrived, length);
-        Ok(Some(parsed))
+        self.take(arrived, limits, parse_request)
     }
 
     /// Takes a response's head out of what arrived; nothing, if more has to come.
@@ -76,13 +70,7 @@ impl HeadReader {
         arrived: &mut BytesMut,
         limits: HeadLimits,
     ) -> Result<Option<ResponseHead>, BadHead> {
-        let Some(length) = self.length(arrived, limits)? else {
-            return Ok(None);
-        };
-        let head = arrived.get(..length).unwrap_or_default();
-        let parsed = parse_response(head, limits)?;
-        self.take(arrived, length);
-        Ok(Some(parsed))
+        self.take(arrived, limits, parse_response)
     }
 
     /// Whether more would change nothing: a head is complete, or what came is none.
@@ -100,9 +88,19 @@ impl HeadReader {
         Ok(self.end)
     }
 
-    fn take(&mut self, arrived: &mut BytesMut, length: usize) {
+    fn take<H>(
+        &mut self,
+        arrived: &mut BytesMut,
+        limits: HeadLimits,
+        parse: impl Fn(&[u8], HeadLimits) -> Result<H, BadHead>,
+    ) -> Result<Option<H>, BadHead> {
+        let Some(length) = self.length(arrived, limits)? else {
+            return Ok(None);
+        };
+        let head = parse(arrived.get(..length).unwrap_or_default(), limits)?;
         arrived.advance(length);
         *self = Self::default();
+        Ok(Some(head))
     }
 }
 
