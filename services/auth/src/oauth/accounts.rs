@@ -1,5 +1,7 @@
 //! What a sign-in at a provider does to accounts, within a caller's transaction.
 
+use std::future::Future;
+
 use common::error::Problem;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, types::Json};
@@ -49,8 +51,31 @@ pub enum Outcome {
     Refused(Error, Option<Box<Mail>>),
 }
 
+/// Signs in whoever arrived. `settle` is the transaction that does; it is run again for whoever was
+/// overtaken. The hooks about new users are asked and told if it `may_make` one.
+pub async fn admit<T, F>(
+    state: &AppState,
+    arrival: &Arrival<'_>,
+    may_make: bool,
+    settle: impl Fn() -> F,
+) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let is_new = may_make && announce(state, arrival).await?;
+    let settled = match settle().await {
+        // Whoever was quicker has made what was in the way, and is found now.
+        Err(error) if is_race(&error) => settle().await,
+        settled => settled,
+    };
+    if is_new {
+        tell(state, arrival).await?;
+    }
+    settled
+}
+
 /// Asks the hook about a user who is going to be made; tells whether one is.
-pub async fn announce(state: &AppState, arrival: &Arrival<'_>) -> Result<bool> {
+async fn announce(state: &AppState, arrival: &Arrival<'_>) -> Result<bool> {
     let hooks = state.hooks().config();
     if hooks.before_user_created.is_none() && hooks.after_user_created.is_none() {
         return Ok(false);
@@ -76,7 +101,7 @@ pub async fn announce(state: &AppState, arrival: &Arrival<'_>) -> Result<bool> {
 }
 
 /// Tells the hook that the user of this identity was made.
-pub async fn tell(state: &AppState, arrival: &Arrival<'_>) -> Result<()> {
+async fn tell(state: &AppState, arrival: &Arrival<'_>) -> Result<()> {
     let (name, subject) = (arrival.provider, &arrival.profile.subject);
     let user = {
         let mut connection = state.store().connection().await?;

@@ -192,17 +192,10 @@ async fn complete(
         redirect_to: target,
     };
     let is_plain = flow.linking_target_id.is_none() && flow.invite_token.is_none();
-    let is_new = is_plain && accounts::announce(state, &arrival).await?;
-    let settle = || issue(state, |issuance| settle(issuance, flow, &arrival, &tokens));
-    let settled = match settle().await {
-        // Whoever was quicker has made what was in the way, and is found now.
-        Err(error) if accounts::is_race(&error) => settle().await,
-        settled => settled,
-    };
-    if is_new {
-        accounts::tell(state, &arrival).await?;
-    }
-    settled
+    accounts::admit(state, &arrival, is_plain, || {
+        issue(state, |issuance| settle(issuance, flow, &arrival, &tokens))
+    })
+    .await
 }
 
 /// Signs in whoever came back, in one transaction; where the browser is to be led.

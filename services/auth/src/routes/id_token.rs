@@ -75,17 +75,10 @@ pub async fn exchange(
         origin,
         redirect_to: state.config().site_url.as_str(),
     };
-    let is_new = target.is_none() && accounts::announce(state, &arrival).await?;
-    let settle = || issue(state, |issuance| settle(issuance, &arrival, target));
-    let settled = match settle().await {
-        // Whoever was quicker has made what was in the way, and is found now.
-        Err(error) if accounts::is_race(&error) => settle().await,
-        settled => settled,
-    };
-    if is_new {
-        accounts::tell(state, &arrival).await?;
-    }
-    settled
+    accounts::admit(state, &arrival, target.is_none(), || {
+        issue(state, |issuance| settle(issuance, &arrival, target))
+    })
+    .await
 }
 
 /// Signs in whoever the token is of, in one transaction.

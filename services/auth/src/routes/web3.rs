@@ -65,17 +65,10 @@ pub async fn exchange(state: &AppState, input: &Web3Grant, origin: &Origin) -> R
         origin,
         redirect_to: state.config().site_url.as_str(),
     };
-    let is_new = accounts::announce(state, &arrival).await?;
-    let settle = || issue(state, |issuance| settle(issuance, &arrival));
-    let settled = match settle().await {
-        // Whoever was quicker has made what was in the way, and is found now.
-        Err(error) if accounts::is_race(&error) => settle().await,
-        settled => settled,
-    };
-    if is_new {
-        accounts::tell(state, &arrival).await?;
-    }
-    settled
+    accounts::admit(state, &arrival, true, || {
+        issue(state, |issuance| settle(issuance, &arrival))
+    })
+    .await
 }
 
 async fn settle(issuance: Issuance<'_>, arrival: &Arrival<'_>) -> Result<Granted> {
